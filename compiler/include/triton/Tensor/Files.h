@@ -1,0 +1,19 @@
+// Whole files in and out: bounded reads, and writes that leave either the old file or the complete new one. No LLVM.
+#pragma once
+
+#include "triton/Support/Result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace triton {
+
+/// The bytes of a regular file of at most `limitBytes`. Errors (kind Environment when the system fails) name the file.
+Result<std::string> readFileBytes(const std::string &path, uint64_t limitBytes = uint64_t(1) << 36);
+
+/// Writes `bytes` to a new file beside `path`, then renames it: a reader sees the old file or the whole new one, and nothing
+/// is left behind on failure.
+Result<void> writeFileAtomically(const std::string &path, std::string_view bytes);
+
+} // namespace triton
