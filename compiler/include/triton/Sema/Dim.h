@@ -36,10 +36,17 @@ public:
   /// `N`, `2*N + 1`, `(H - 1) / 2 + 1`, `?`.
   std::string str() const;
 
-  struct Term;
+  struct Atom; ///< a variable or a floor division; private to Dim.cpp
+  /// A product: the coefficient times the factors (sorted, repeated for powers). No factors: the constant term.
+  struct Term {
+    int64_t coefficient = 0;
+    std::vector<std::shared_ptr<const Atom>> factors;
+  };
 
 private:
-  std::vector<Term> terms; // sorted, no zero coefficients
+  friend struct DimAccess; // the arithmetic in Dim.cpp
+
+  std::vector<Term> terms; // sorted by degree, then by factors; no zero coefficients
   bool unknownFlag = false;
   bool overflowFlag = false;
 };
