@@ -7,8 +7,10 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace triton {
@@ -110,6 +112,7 @@ public:
 private:
   const SourceManager &sources;
   std::vector<Diagnostic> diagnostics;
+  std::set<std::tuple<FileId, uint32_t, Diag>> places; ///< What is kept, to drop repetitions.
   size_t errors = 0;
   size_t warnings = 0;
   bool warningsAsErrors = false;
