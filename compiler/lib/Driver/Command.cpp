@@ -1,0 +1,86 @@
+// Errors, diagnostics and progress, the same for every command.
+#include "Command.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <unistd.h>
+
+namespace triton::driver {
+
+int exitStatus(ErrorKind kind) {
+  switch (kind) {
+  case ErrorKind::Input: return kInputAtFault;
+  case ErrorKind::Usage: return kUsage;
+  case ErrorKind::Environment: return kEnvironment;
+  case ErrorKind::Mismatch: return kMismatch;
+  case ErrorKind::Internal: return kInternal;
+  }
+  return kInternal;
+}
+
+int fail(const Arguments &arguments, const Error &error) {
+  int status = exitStatus(error.kind);
+  if (arguments.has(OptionId::Json)) {
+    json::Object inner, outer;
+    inner.append("message", error.message);
+    inner.append("status", status);
+    outer.append("error", std::move(inner));
+    printJson(outer);
+  } else {
+    fmt::print(stderr, "triton: error: {}\n", error.message);
+    if (error.kind == ErrorKind::Internal)
+      fmt::print(stderr, "triton: this is a fault of the compiler; please report it with the command line and the input\n");
+  }
+  return status;
+}
+
+void printJson(const json::Value &value) {
+  std::string text = json::write(value, 2);
+  fmt::print("{}\n", text);
+  std::fflush(stdout);
+}
+
+static bool colourWanted() { return isatty(STDERR_FILENO) && !getenv("NO_COLOR"); }
+
+int finishDiagnostics(const Arguments &arguments, const DiagnosticEngine &diags) {
+  Result<int64_t> maxErrors = arguments.number(OptionId::MaxErrors, 20, 1, 1000000);
+  if (!maxErrors) return fail(arguments, maxErrors.error());
+  bool asJson = arguments.has(OptionId::Json) || arguments.get(OptionId::DiagnosticsFormat) == "json";
+  if (asJson)
+    diags.printJson(arguments.has(OptionId::Json) ? std::cout : std::cerr, unsigned(*maxErrors));
+  else if (!arguments.has(OptionId::Quiet) || diags.hasErrors())
+    diags.print(std::cerr, unsigned(*maxErrors), colourWanted());
+  return diags.hasErrors() ? kInputAtFault : kDone;
+}
+
+static double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Progress::Progress(const Arguments &arguments, std::string what, uint64_t total)
+    : what(std::move(what)), total(total), terminal(isatty(STDERR_FILENO)),
+      silent(arguments.has(OptionId::Quiet) || arguments.has(OptionId::Json)), startSeconds(now()) {}
+
+void Progress::update(uint64_t done, const std::string &note) {
+  if (silent) return;
+  double t = now();
+  // A terminal line may move ten times a second; a log gets a line every five seconds.
+  if (done < total && t - lastSeconds < (terminal ? 0.1 : 5.0)) return;
+  lastSeconds = t;
+  double elapsed = t - startSeconds, left = done ? elapsed * double(total - done) / double(done) : 0;
+  std::string line = fmt::format("{}: {}/{} ({:.0f} %), {:.0f} s left{}{}", what, done, total,
+                                 total ? 100.0 * double(done) / double(total) : 100.0, left, note.empty() ? "" : ", ", note);
+  if (terminal)
+    fmt::print(stderr, "\r\033[K{}", line);
+  else
+    fmt::print(stderr, "{}\n", line);
+}
+
+Progress::~Progress() {
+  if (!silent && terminal && lastSeconds > 0) fmt::print(stderr, "\n");
+}
+
+} // namespace triton::driver

@@ -1,0 +1,54 @@
+// What every command shares: exit statuses, errors on stderr (or as JSON), and the front end's run.
+#pragma once
+
+#include "triton/Driver/CommandLine.h"
+#include "triton/Support/Diagnostics.h"
+#include "triton/Support/Json.h"
+#include "triton/Support/Result.h"
+
+#include <memory>
+#include <string>
+
+namespace triton::driver {
+
+enum ExitStatus : int {
+  kDone = 0, kInputAtFault = 1, kUsage = 2, kEnvironment = 3, kMismatch = 4, kGateMissed = 5, kInternal = 70,
+};
+
+int exitStatus(ErrorKind kind);
+
+/// Prints an error as `triton: error: ..` on stderr, or with --json as {"error": {"message", "status"}} on stdout.
+int fail(const Arguments &arguments, const Error &error);
+
+/// Prints one JSON document on stdout.
+void printJson(const json::Value &value);
+
+/// Prints diagnostics as the arguments ask; returns the exit status they mean (0 or 1).
+int finishDiagnostics(const Arguments &arguments, const DiagnosticEngine &diags);
+
+/// A progress line on stderr when it is a terminal (every few seconds otherwise), silent with --quiet.
+class Progress {
+public:
+  Progress(const Arguments &arguments, std::string what, uint64_t total);
+  ~Progress();
+  void update(uint64_t done, const std::string &note = "");
+
+private:
+  std::string what;
+  uint64_t total;
+  bool terminal, silent;
+  double startSeconds, lastSeconds = -1e9;
+};
+
+// One function for each command; see commands() in Main.cpp.
+int runCheck(const Arguments &arguments);
+int runTest(const Arguments &arguments);
+int runCompile(const Arguments &arguments);
+int runRun(const Arguments &arguments);
+int runBench(const Arguments &arguments);
+int runInspect(const Arguments &arguments);
+int runZoo(const Arguments &arguments);
+int runDoctor(const Arguments &arguments);
+int runFmt(const Arguments &arguments);
+
+} // namespace triton::driver

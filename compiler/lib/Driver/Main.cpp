@@ -1,0 +1,56 @@
+// The list of commands, and the way from words to an exit status.
+#include "triton/Driver/Main.h"
+#include "Command.h"
+#include "triton/Driver/Version.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace triton::driver {
+
+static constexpr CommandInfo commandTable[] = {
+    {"compile", ".tri -> .tern", "compile F.tri [-o OUT.tern] [options]",
+     "triton compile lenet.tri --weights lenet.safetensors --target x86-64-v3,aarch64 --timing", runCompile},
+    {"check", "diagnose only", "check F.tri... [options]", "triton check net.tri --diagnostics=json", runCheck},
+    {"test", "run a program's own tests", "test F.tri... [options]", "triton test net.tri", runTest},
+    {"run", "one inference", "run M.tern|F.tri --input [NAME=]FILE... [--output FILE]",
+     "triton run lenet.tern --input digit.npy --output logits.npy", runRun},
+    {"bench", "latency and spread", "bench M.tern|F.tri [options]", "triton bench resnet.tern --threads 2 --json", runBench},
+    {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors [--json]", "triton inspect lenet.tern", runInspect},
+    {"zoo", "list, eval, train", "zoo list|eval NAME|train NAME [options]",
+     "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
+    {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
+    {"doctor", "what this machine offers", "doctor [--json]", "triton doctor", runDoctor},
+};
+
+int main(std::span<const std::string> words) {
+  // A closed pipe (`triton ... | head`) ends the program like any other; a write error is not worth a stack trace.
+  std::signal(SIGPIPE, SIG_DFL);
+  if (words.size() == 1 && (words[0] == "--version" || words[0] == "-V")) {
+    fmt::print("{}", versionText());
+    return kDone;
+  }
+  if (words.empty() || (words.size() == 1 && (words[0] == "-h" || words[0] == "--help" || words[0] == "help"))) {
+    fmt::print("{}", programHelp(commandTable));
+    return words.empty() ? kUsage : kDone;
+  }
+  Result<Arguments> arguments = parseCommandLine(words, commandTable);
+  if (!arguments) {
+    Arguments none;
+    if (std::find(words.begin(), words.end(), "--json") != words.end()) none.values[OptionId::Json] = {""};
+    return fail(none, arguments.error());
+  }
+  auto command = std::find_if(std::begin(commandTable), std::end(commandTable),
+                              [&](const CommandInfo &c) { return c.name == arguments->command; });
+  if (command == std::end(commandTable))
+    return fail(*arguments, Error{"no command given; 'triton -h' lists them", ErrorKind::Usage});
+  if (arguments->has(OptionId::Help)) {
+    fmt::print("{}", commandHelp(*command));
+    return kDone;
+  }
+  return command->run(*arguments);
+}
+
+} // namespace triton::driver
