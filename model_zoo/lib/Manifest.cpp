@@ -1,0 +1,111 @@
+// Finds the zoo's folders and reads their manifests.
+#include "Manifest.h"
+
+#include "triton/Support/Diagnostics.h"
+#include "triton/Support/Json.h"
+#include "triton/Support/Sha256.h"
+#include "triton/Tensor/Files.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace triton::zoo {
+
+namespace fs = std::filesystem;
+
+Result<std::string> zooFolder() {
+  if (const char *given = std::getenv("TRITON_DSL_ZOO")) {
+    std::error_code error;
+    if (fs::is_directory(given, error)) return std::string(given);
+    return Error{std::string("TRITON_DSL_ZOO names '") + given + "', which is no folder", ErrorKind::Environment};
+  }
+  std::error_code error;
+  fs::path program = fs::read_symlink("/proc/self/exe", error);
+  std::string looked;
+  // build/bin/triton in a source tree, and prefix/bin/triton when installed.
+  for (const char *relative : {"../../model_zoo", "../share/triton-dsl/model_zoo"}) {
+    fs::path folder = (program.parent_path() / relative).lexically_normal();
+    if (fs::is_directory(folder, error)) return folder.string();
+    looked += (looked.empty() ? "" : ", ") + folder.string();
+  }
+  return Error{"no model zoo found (looked in " + looked + "); set TRITON_DSL_ZOO", ErrorKind::Environment};
+}
+
+static Result<ZooModel> readManifest(const fs::path &folder) {
+  fs::path file = folder / "manifest.json";
+  Result<std::string> text = readFileBytes(file.string(), 1 << 20);
+  if (!text) return text.takeError();
+  Result<json::Value> value = json::parse(*text, file.string());
+  if (!value) return value.takeError();
+  ZooModel model;
+  model.name = folder.filename().string();
+  model.folder = folder.string();
+  model.program = (folder / "model.tri").string();
+  auto string = [&](const char *key) -> std::string {
+    const json::Value *v = value->find(key);
+    return v && v->asString() ? *v->asString() : "";
+  };
+  auto number = [&](const char *key) -> std::optional<double> {
+    const json::Value *v = value->find(key);
+    return v && v->isNumber() ? std::optional<double>(v->number()) : std::nullopt;
+  };
+  model.dataset = string("dataset");
+  if (model.dataset.empty()) return Error{file.string() + ": no string 'dataset'"};
+  std::string weights = string("weights");
+  // A manifest names files of its own folder only.
+  if (weights.find('/') != std::string::npos) return Error{file.string() + ": 'weights' must be a file of this folder"};
+  if (!weights.empty()) {
+    model.weights = (folder / weights).string();
+    model.weightsSha256 = string("sha256");
+    if (model.weightsSha256.size() != 64) return Error{file.string() + ": 'sha256' must be 64 hexadecimal digits"};
+  }
+  if (fs::exists(folder / "recipe.json")) model.recipe = (folder / "recipe.json").string();
+  model.accuracy = number("accuracy");
+  model.fp32Accuracy = number("fp32_accuracy");
+  model.source = string("source");
+  return model;
+}
+
+Result<std::vector<ZooModel>> listZoo() {
+  Result<std::string> folder = zooFolder();
+  if (!folder) return folder.takeError();
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(*folder, error))
+    if (fs::exists(entry.path() / "model.tri", error)) folders.push_back(entry.path());
+  std::sort(folders.begin(), folders.end());
+  std::vector<ZooModel> models;
+  for (const fs::path &path : folders) {
+    Result<ZooModel> model = readManifest(path);
+    if (!model) return model.takeError();
+    models.push_back(std::move(*model));
+  }
+  return models;
+}
+
+Result<ZooModel> findZooModel(const std::string &name) {
+  Result<std::vector<ZooModel>> models = listZoo();
+  if (!models) return models.takeError();
+  std::vector<std::string> names;
+  for (ZooModel &model : *models) {
+    if (model.name == name) return std::move(model);
+    names.push_back(model.name);
+  }
+  std::string near = nearestName(name, names);
+  return Error{"no network '" + name + "' in the zoo" + (near.empty() ? "" : "; did you mean '" + near + "'?") +
+                   " ('triton zoo list' lists them)",
+               ErrorKind::Usage};
+}
+
+Result<void> verifyWeights(const ZooModel &model) {
+  if (model.weights.empty()) return Error{model.name + " has no weights"};
+  Result<std::string> bytes = readFileBytes(model.weights);
+  if (!bytes) return bytes.takeError();
+  std::string found = sha256Hex(*bytes);
+  if (found != model.weightsSha256)
+    return Error{model.weights + ": SHA-256 is " + found + ", the manifest says " + model.weightsSha256, ErrorKind::Mismatch};
+  return {};
+}
+
+} // namespace triton::zoo

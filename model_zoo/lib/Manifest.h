@@ -1,0 +1,37 @@
+// The zoo's folders: each holds a program, a manifest and (for most) weights. No LLVM.
+#pragma once
+
+#include "triton/Support/Result.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace triton::zoo {
+
+/// What a manifest says of one network. Paths are absolute.
+struct ZooModel {
+  std::string name;        ///< `resnet20-fashion-mnist`, the folder's name
+  std::string folder;
+  std::string program;     ///< model.tri
+  std::string dataset;     ///< `fashion-mnist`
+  std::string weights;     ///< path of the .safetensors file, empty if there is none
+  std::string weightsSha256;
+  std::string recipe;      ///< path of the training recipe, empty if there is none
+  std::optional<double> accuracy, fp32Accuracy; ///< as the trainer measured them
+  std::string source;      ///< where the network comes from
+};
+
+/// The folder of the zoo: $TRITON_DSL_ZOO, else `model_zoo` beside the program's own tree. Errors say where was looked.
+Result<std::string> zooFolder();
+
+/// Every network of the zoo, by name. A folder without a readable manifest is an error that names it.
+Result<std::vector<ZooModel>> listZoo();
+
+/// One network; an unknown name is an error with the nearest known one.
+Result<ZooModel> findZooModel(const std::string &name);
+
+/// Reads the weights file and compares its SHA-256 with the manifest's; a difference is an error (kind Mismatch) with both digests.
+Result<void> verifyWeights(const ZooModel &model);
+
+} // namespace triton::zoo
