@@ -1,0 +1,248 @@
+#include "triton/Weights/WeightStore.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace triton {
+
+std::vector<float> LoadedWeight::real(const ScaleLayout &layout) const {
+  if (!hasCodes(storage)) return values;
+  std::vector<float> out(codes.codes.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<float>(codes.codes[i]) * codes.scales[static_cast<size_t>(layout.scaleOf(static_cast<int64_t>(i)))];
+  return out;
+}
+
+Result<WeightStore> WeightStore::open(const std::string &path) {
+  Result<SafetensorsFile> opened = SafetensorsFile::open(path);
+  if (!opened) return opened.takeError();
+  WeightStore store;
+  store.storeName = path;
+  store.file = std::move(*opened);
+  return store;
+}
+
+Result<WeightStore> WeightStore::fromTensors(const std::vector<std::pair<std::string, HostTensor>> &tensors, std::string name) {
+  Result<std::string> bytes = encodeSafetensors(tensors);
+  if (!bytes) return bytes.takeError();
+  Result<SafetensorsFile> opened = SafetensorsFile::fromBytes(*bytes, name);
+  if (!opened) return opened.takeError();
+  WeightStore store;
+  store.storeName = std::move(name);
+  store.file = std::move(*opened);
+  return store;
+}
+
+WeightStore WeightStore::random(uint64_t seed) {
+  WeightStore store;
+  store.storeName = "random weights";
+  store.randomSeed = seed;
+  return store;
+}
+
+WeightStore WeightStore::none() {
+  WeightStore store;
+  store.storeName = "no weights";
+  return store;
+}
+
+Result<const SafetensorsFile::Entry *> WeightStore::entry(const std::string &key, const TensorShape *shape) const {
+  const SafetensorsFile::Entry *e = file ? file->find(key) : nullptr;
+  if (!e) {
+    std::string message = storeName + ": no tensor '" + key + "'";
+    std::vector<std::string> near = file ? file->nearest(key, 1) : std::vector<std::string>();
+    if (!near.empty()) message += "; the nearest key present is '" + near.front() + "'";
+    return Error{message};
+  }
+  if (shape && *shape != e->shape)
+    return Error{storeName + ": tensor '" + key + "' has shape " + formatShape(e->shape) + ", expected " + formatShape(*shape)};
+  return e;
+}
+
+Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
+  std::vector<double> values = toDoubles(e.type, e.bytes);
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
+                   std::to_string(i) + " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")"};
+  return values;
+}
+
+/// The numbers under K.scale or K.delta: one, or one for each scale of the layout.
+Result<std::vector<double>> WeightStore::sideValues(const std::string &key, const ScaleLayout &layout) const {
+  auto found = entry(key, nullptr);
+  if (!found) return found.takeError();
+  int64_t count = (*found)->count();
+  if (count != layout.scales() && count != 1)
+    return Error{storeName + ": tensor '" + key + "' has shape " + formatShape((*found)->shape) + ", expected " +
+                 formatShape(layout.shape())};
+  return reals(key, **found);
+}
+
+static bool isFloatType(ElementType type) {
+  return type == ElementType::F16 || type == ElementType::BF16 || type == ElementType::F32 || type == ElementType::F64;
+}
+
+Result<LoadedWeight> WeightStore::loadCodes(const WeightRequest &request, const SafetensorsFile::Entry &e) const {
+  const std::string &key = request.key;
+  ScaleLayout layout = scaleLayout(request.policy, request.shape, request.channelAxis);
+  Result<std::vector<double>> scales = sideValues(key + ".scale", layout);
+  if (!scales) return Error{scales.error().message + " ('" + key + "' holds int8 codes, which need it)"};
+  LoadedWeight out;
+  out.storage = request.policy.storage;
+  out.shape = request.shape;
+  out.fromCheckpoint = true;
+  out.codes.channels = layout.channels();
+  out.codes.groups = layout.groups();
+  out.codes.codes.resize(e.bytes.size());
+  int64_t limit = largestCode(out.storage);
+  for (size_t i = 0; i < e.bytes.size(); ++i) {
+    auto code = static_cast<int8_t>(e.bytes[i]);
+    if (code < -limit || code > limit)
+      return Error{storeName + ": tensor '" + key + "' holds the code " + std::to_string(code) + " at element " +
+                   std::to_string(i) + "; codes of " + (out.storage == DType::Trit ? "trit" : out.storage == DType::Int4 ? "int4" : "int8") +
+                   " are " + std::to_string(-limit) + ".." + std::to_string(limit)};
+    out.codes.codes[i] = code;
+  }
+  for (int64_t s = 0; s < layout.scales(); ++s) {
+    auto value = static_cast<float>((*scales)[scales->size() == 1 ? 0 : static_cast<size_t>(s)]);
+    if (!(value > 0) || std::isinf(value))
+      return Error{storeName + ": tensor '" + key + ".scale' holds " + std::to_string(value) + " at element " + std::to_string(s) +
+                   "; a scale must be positive"};
+    out.codes.scales.push_back(value);
+  }
+  return out;
+}
+
+static LoadedWeight tritsAsTheyAre(const WeightRequest &request, const std::vector<double> &values) {
+  ScaleLayout layout = scaleLayout(request.policy, request.shape, request.channelAxis);
+  LoadedWeight out;
+  out.storage = request.policy.storage;
+  out.shape = request.shape;
+  out.codes.channels = layout.channels();
+  out.codes.groups = layout.groups();
+  out.codes.scales.assign(static_cast<size_t>(layout.scales()), 1.0f);
+  for (double v : values) out.codes.codes.push_back(static_cast<int8_t>(v));
+  return out;
+}
+
+/// Real values to what the request stores.
+Result<LoadedWeight> WeightStore::finish(const WeightRequest &request, std::vector<double> values) const {
+  LoadedWeight out;
+  out.shape = request.shape;
+  DType storage = request.isWeight ? request.policy.storage : request.dtype;
+  out.storage = storage;
+  if (request.isWeight && hasCodes(storage)) {
+    std::vector<double> delta, scale;
+    WeightPolicy policy = request.policy;
+    bool learned = storage == DType::Trit && policy.method == WeightMethod::Learned;
+    if (learned && file) {
+      ScaleLayout layout = scaleLayout(policy, request.shape, request.channelAxis);
+      for (auto [suffix, into] : {std::pair{".delta", &delta}, std::pair{".scale", &scale}}) {
+        Result<std::vector<double>> side = sideValues(request.key + suffix, layout);
+        if (!side) return Error{side.error().message + " ('" + request.key + "' is quantised with method=learned)"};
+        *into = std::move(*side);
+      }
+    } else if (learned) {
+      policy.method = WeightMethod::Twn; // made-up weights have nothing learned
+    }
+    Result<WeightCodes> codes = quantiseWeights(values, request.shape, request.channelAxis, policy, request.key, delta, scale);
+    if (!codes) return Error{storeName + ": " + codes.error().message, codes.error().kind};
+    out.codes = std::move(*codes);
+    return out;
+  }
+  out.values.reserve(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    float v = storage == DType::Float16    ? halfToFloat(doubleToHalf(values[i]))
+              : storage == DType::BFloat16 ? bfloat16ToFloat(doubleToBfloat16(values[i]))
+                                           : static_cast<float>(values[i]);
+    if (std::isinf(v))
+      return Error{storeName + ": tensor '" + request.key + "' holds " + std::to_string(values[i]) + " at element " +
+                   std::to_string(i) + ", which does not fit its storage"};
+    out.values.push_back(v);
+  }
+  return out;
+}
+
+std::vector<double> WeightStore::randomValues(const WeightRequest &request) const {
+  int64_t count = elementCount(request.shape).value_or(0);
+  std::vector<double> values(static_cast<size_t>(count));
+  if (request.role != ParamRole::Auto) {
+    std::fill(values.begin(), values.end(), request.role == ParamRole::One ? 1.0 : 0.0);
+    return values;
+  }
+  double bound = 0.1;
+  if (request.shape.size() >= 2) {
+    auto axis = static_cast<size_t>(std::clamp<int64_t>(request.channelAxis, 0, static_cast<int64_t>(request.shape.size()) - 1));
+    bound = std::sqrt(6.0 / static_cast<double>(std::max<int64_t>(count / std::max<int64_t>(request.shape[axis], 1), 1)));
+  }
+  uint64_t stream = fnv1a64(request.key) ^ *randomSeed;
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>((static_cast<double>(splitMix64(stream, i) >> 11) * 0x1p-52 - 1) * bound);
+  return values;
+}
+
+Result<LoadedWeight> WeightStore::load(const WeightRequest &request) const {
+  if (isRandom()) {
+    if (request.init && request.initIsTrits && hasCodes(request.policy.storage)) return tritsAsTheyAre(request, *request.init);
+    return finish(request, request.init ? *request.init : randomValues(request));
+  }
+  if (request.init && !contains(request.key)) {
+    if (elementCount(request.shape) != static_cast<int64_t>(request.init->size()))
+      return Error{"'" + request.key + "': the source gives " + std::to_string(request.init->size()) + " values for shape " +
+                   formatShape(request.shape)};
+    if (request.initIsTrits && request.isWeight && hasCodes(request.policy.storage)) return tritsAsTheyAre(request, *request.init);
+    return finish(request, *request.init);
+  }
+  auto found = entry(request.key, &request.shape);
+  if (!found) return found.takeError();
+  const SafetensorsFile::Entry &e = **found;
+  bool wantsCodes = request.isWeight && hasCodes(request.policy.storage);
+  if (wantsCodes && e.type == ElementType::I8) return loadCodes(request, e);
+  bool wantsFloats = wantsCodes || isFloat(request.isWeight ? request.policy.storage : request.dtype);
+  if (wantsFloats != isFloatType(e.type))
+    return Error{storeName + ": tensor '" + request.key + "' holds " + std::string(safetensorsName(e.type)) + ", expected " +
+                 (wantsCodes ? "floats, or int8 codes with '" + request.key + ".scale'" : wantsFloats ? "floats" : "integers")};
+  Result<std::vector<double>> values = reals(request.key, e);
+  if (!values) return values.takeError();
+  Result<LoadedWeight> out = finish(request, std::move(*values));
+  if (out) out->fromCheckpoint = true;
+  return out;
+}
+
+Result<std::optional<float>> WeightStore::activationScale(const std::string &key) const {
+  if (!contains(key)) return std::optional<float>();
+  const SafetensorsFile::Entry &e = **entry(key, nullptr);
+  if (e.count() != 1 || !isFloatType(e.type))
+    return Error{storeName + ": tensor '" + key + "' has shape " + formatShape(e.shape) + " of " +
+                 std::string(safetensorsName(e.type)) + ", expected one float: an activation scale"};
+  auto value = static_cast<float>(toDoubles(e.type, e.bytes).front());
+  if (!(value > 0) || std::isinf(value))
+    return Error{storeName + ": tensor '" + key + "' holds " + std::to_string(value) + "; a scale must be positive and finite"};
+  return std::optional<float>(value);
+}
+
+WeightReport WeightStore::check(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const {
+  WeightReport report;
+  std::set<std::string> known(scaleKeys.begin(), scaleKeys.end());
+  for (const WeightRequest &request : requests) {
+    known.insert({request.key, request.key + ".scale", request.key + ".delta"});
+    Result<LoadedWeight> loaded = load(request);
+    if (!loaded) report.errors.push_back(loaded.error().message);
+  }
+  for (const std::string &key : scaleKeys) {
+    Result<std::optional<float>> scale = activationScale(key);
+    if (!scale) report.errors.push_back(scale.error().message);
+  }
+  if (!file) return report;
+  for (const SafetensorsFile::Entry &e : file->entries()) {
+    // PyTorch counts batches in every batch norm; nobody reads it.
+    std::string_view counter = "num_batches_tracked";
+    bool counts = e.key.size() >= counter.size() && std::string_view(e.key).substr(e.key.size() - counter.size()) == counter;
+    if (!known.count(e.key) && !counts) report.warnings.push_back(storeName + ": tensor '" + e.key + "' is not used by the program");
+  }
+  return report;
+}
+
+} // namespace triton
