@@ -64,14 +64,33 @@ struct OpResult {
 
 /// Checks one operation and gives its result types (two or more for none of today's operations; a vector all the same).
 /// `attrs` comes with the given and default arguments and leaves normalised (pairs as {h, w}, axes not negative, -1 in a
-/// shape worked out). On an error it is reported at `at` with notes at the operands, and nothing is returned.
+/// shape worked out); missing arguments that have a default are filled in. On an error it is reported at `at` with notes at
+/// the operands, and nothing is returned.
+///
+/// Attributes may come in these forms: Int int64_t; Float double or int64_t; Bool; Dtype; Pair int64_t or two int64_t; IntList
+/// int64_t or a list; DimList a list of int64_t or Dim; DimValue int64_t or a list of one Dim. They leave as int64_t, double,
+/// bool, DType, two int64_t, a list of int64_t, a list of Dim; a DimValue as int64_t, or as a list of one Dim where it is not
+/// a constant.
+/// `concat` takes its list as operands. The indices of `x[i, ..]` are the IntList `indices`, the list of `pad` is `padding`.
+///
+/// Sizes that can only be compared when a session is opened (`N` and `M` of two inputs) are accepted; if `waits` is given, what
+/// must hold is appended to it. A symbolic size broadcasts only where it is proven to be 1; else it must equal the other.
+/// An operand whose dtype is not the result's (`int8 + int16`, a concatenation of float16 and float32) is accepted where it
+/// converts implicitly; the caller inserts the conversion.
 std::optional<std::vector<OpResult>> inferOperation(OpKind op, const std::vector<Operand> &operands, AttrMap &attrs,
-                                                    SourceRange at, DiagnosticEngine &diags);
+                                                    SourceRange at, DiagnosticEngine &diags,
+                                                    std::vector<RuntimeCheck> *waits = nullptr);
 
-/// The same for the operators `+ - * / @`, unary `-` and casts, whose dtype rules are section 4's.
+/// The same for the operators `+ - * / @` and casts, whose dtype rules are section 4's. (Unary `-` is `neg`.)
 std::optional<OpResult> inferBinary(OpKind op, const Operand &lhs, const Operand &rhs, SourceRange at,
-                                    DiagnosticEngine &diags);
+                                    DiagnosticEngine &diags, std::vector<RuntimeCheck> *waits = nullptr);
 std::optional<OpResult> inferCast(DType to, const Operand &operand, SourceRange at, DiagnosticEngine &diags);
+
+/// Checks a shape wherever one is written: each size at least 1 (TRI0404), at most 2^40 elements (TRI0405). True if fine.
+bool checkShape(const Shape &shape, SourceRange at, DiagnosticEngine &diags);
+
+/// The type as users write it: `int8` for a scalar, `Tensor[N, 3, int8]`, `TernaryTensor[4, 4]`; float32 is left out.
+std::string typeString(const TensorType &type);
 
 /// Implicit conversion of section 4 (only upwards); false for everything else.
 bool convertsImplicitly(DType from, DType to);
