@@ -13,6 +13,8 @@ include(AddMLIR)
 
 # Precompiled MLIR headers, shared by every MLIR target of the build (see TRITON_PCH).
 if(TRITON_PCH)
+  # Programs are compiled like libraries, or the precompiled header would not fit them.
+  set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
   file(WRITE ${CMAKE_BINARY_DIR}/mlir_pch.cpp "// Compiles the shared precompiled header.\n")
   add_library(triton_mlir_pch STATIC ${CMAKE_BINARY_DIR}/mlir_pch.cpp)
   target_include_directories(triton_mlir_pch SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
