@@ -1,0 +1,95 @@
+// Characters that look like ASCII ones or stand for them elsewhere, and what to write instead.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace triton::parse {
+
+struct LookAlike {
+  uint32_t code;
+  std::string_view ascii; ///< Empty: an invisible character that is to be removed.
+  std::string_view name;
+};
+
+inline constexpr LookAlike lookAlikes[] = {
+    {0x00A0, " ", "a no-break space"},
+    {0x00AB, "\"", "a quotation mark"},
+    {0x00AD, "", "a soft hyphen"},
+    {0x00B7, "*", "a middle dot"},
+    {0x00BB, "\"", "a quotation mark"},
+    {0x00D7, "*", "a multiplication sign"},
+    {0x00F7, "/", "a division sign"},
+    {0x037E, ";", "a Greek question mark"},
+    {0x0391, "A", "a Greek letter"},
+    {0x0392, "B", "a Greek letter"},
+    {0x0395, "E", "a Greek letter"},
+    {0x0397, "H", "a Greek letter"},
+    {0x0399, "I", "a Greek letter"},
+    {0x039A, "K", "a Greek letter"},
+    {0x039C, "M", "a Greek letter"},
+    {0x039D, "N", "a Greek letter"},
+    {0x039F, "O", "a Greek letter"},
+    {0x03A1, "P", "a Greek letter"},
+    {0x03A4, "T", "a Greek letter"},
+    {0x03A7, "X", "a Greek letter"},
+    {0x03BF, "o", "a Greek letter"},
+    {0x0405, "S", "a Cyrillic letter"},
+    {0x0406, "I", "a Cyrillic letter"},
+    {0x0410, "A", "a Cyrillic letter"},
+    {0x0412, "B", "a Cyrillic letter"},
+    {0x0415, "E", "a Cyrillic letter"},
+    {0x041A, "K", "a Cyrillic letter"},
+    {0x041C, "M", "a Cyrillic letter"},
+    {0x041D, "H", "a Cyrillic letter"},
+    {0x041E, "O", "a Cyrillic letter"},
+    {0x0420, "P", "a Cyrillic letter"},
+    {0x0421, "C", "a Cyrillic letter"},
+    {0x0422, "T", "a Cyrillic letter"},
+    {0x0425, "X", "a Cyrillic letter"},
+    {0x0430, "a", "a Cyrillic letter"},
+    {0x0435, "e", "a Cyrillic letter"},
+    {0x043E, "o", "a Cyrillic letter"},
+    {0x0440, "p", "a Cyrillic letter"},
+    {0x0441, "c", "a Cyrillic letter"},
+    {0x0443, "y", "a Cyrillic letter"},
+    {0x0445, "x", "a Cyrillic letter"},
+    {0x0455, "s", "a Cyrillic letter"},
+    {0x0456, "i", "a Cyrillic letter"},
+    {0x0458, "j", "a Cyrillic letter"},
+    {0x2010, "-", "a hyphen"},
+    {0x2011, "-", "a no-break hyphen"},
+    {0x2012, "-", "a figure dash"},
+    {0x2013, "-", "an en dash"},
+    {0x2014, "-", "an em dash"},
+    {0x2018, "\"", "a quotation mark"},
+    {0x2019, "\"", "a quotation mark"},
+    {0x201C, "\"", "a quotation mark"},
+    {0x201D, "\"", "a quotation mark"},
+    {0x201E, "\"", "a quotation mark"},
+    {0x200B, "", "a zero-width space"},
+    {0x200C, "", "a zero-width non-joiner"},
+    {0x200D, "", "a zero-width joiner"},
+    {0x2028, " ", "a line separator"},
+    {0x2029, " ", "a paragraph separator"},
+    {0x2025, "..", "a two-dot leader"},
+    {0x2026, "...", "an ellipsis"},
+    {0x202F, " ", "a narrow no-break space"},
+    {0x2044, "/", "a fraction slash"},
+    {0x205F, " ", "a mathematical space"},
+    {0x2060, "", "a word joiner"},
+    {0x2192, "->", "an arrow"},
+    {0x2212, "-", "a minus sign"},
+    {0x2215, "/", "a division slash"},
+    {0x2217, "*", "an asterisk operator"},
+    {0x22C5, "*", "a dot operator"},
+    {0x2260, "!=", "a not-equal sign"},
+    {0x2264, "<=", "a less-or-equal sign"},
+    {0x2265, ">=", "a greater-or-equal sign"},
+    {0x3000, " ", "an ideographic space"},
+    {0x3001, ",", "an ideographic comma"},
+    {0x3002, ".", "an ideographic full stop"},
+    {0xFEFF, "", "a byte-order mark"},
+};
+
+} // namespace triton::parse
