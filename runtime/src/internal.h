@@ -1,0 +1,53 @@
+// What the parts of the runtime share. Not installed.
+#pragma once
+
+#include "artifact/kernel_abi.h"
+#include "artifact/reader.h"
+#include "triton/runtime.h"
+
+#include <cstddef>
+#include <cstdint>
+
+struct tri_model {
+  tri_allocator allocator;
+  uint8_t *metadata;        ///< An aligned copy of section 0: outlives the file's bytes.
+  size_t metadataBytes;
+  const triton::fb::Model *description; ///< Points into `metadata`; every field has been checked.
+  uint64_t fileBytes, weightsBytes;
+  uint64_t codeBytes[TRI_MAX_SECTIONS]; ///< By variant.
+  int32_t loadedVariant;    ///< -1: none.
+  uint8_t *code;            ///< Reserved address range of the loaded image; its segments are read-only or executable.
+  size_t codeSpan;
+  uint8_t *arena;
+  size_t arenaAllocated;
+};
+
+namespace triton::runtime {
+
+/// Fills `err` (if there is one) and returns `status`.
+tri_status fail(tri_error *err, tri_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/// Where the bytes of an artifact are. `fd` is -1 unless code may be mapped from the file.
+struct Source {
+  const uint8_t *bytes;
+  size_t size;
+  int fd;
+};
+
+/// Picks a variant (options->variant, or the best that runs here), maps its code and fills its arena.
+/// On an error the model holds what was allocated so far; tri_model_destroy frees it.
+tri_status loadVariant(tri_model &model, const artifact::Container &container, const Source &source, const char *wanted, tri_error *err);
+
+/// The default allocator (posix_memalign and free).
+const tri_allocator &systemAllocator();
+
+inline void *allocate(const tri_allocator &allocator, size_t bytes, size_t alignment) {
+  return allocator.allocate(allocator.context, bytes, alignment);
+}
+inline void release(const tri_allocator &allocator, void *pointer, size_t bytes) {
+  if (pointer) allocator.release(allocator.context, pointer, bytes);
+}
+
+inline uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+
+} // namespace triton::runtime

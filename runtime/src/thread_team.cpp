@@ -1,0 +1,107 @@
+// Spin-then-sleep waiting and the central barrier.
+#include "thread_team.h"
+
+#include <climits>
+#include <csignal>
+#include <sched.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+using namespace triton::runtime;
+
+static void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory"); // `yield` does nothing on most cores; isb takes tens of cycles
+#endif
+}
+
+void Signal::wait(uint32_t old, int spins) {
+  for (int i = 0; i < spins; ++i) {
+    if (value() != old) return;
+    relax();
+  }
+  // Sequential consistency on both sides: either the waker sees this sleeper, or the sleeper sees the new value.
+  sleepers.fetch_add(1, std::memory_order_seq_cst);
+  while (word.load(std::memory_order_seq_cst) == old) {
+#if defined(__linux__)
+    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+#else
+    sched_yield();
+#endif
+  }
+  sleepers.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Signal::advance() {
+  word.fetch_add(1, std::memory_order_seq_cst);
+#if defined(__linux__)
+  if (sleepers.load(std::memory_order_seq_cst) != 0)
+    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+#endif
+}
+
+void ThreadTeam::barrier() {
+  const uint32_t phase = passed.value();
+  if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+    arrived.store(0, std::memory_order_relaxed);
+    passed.advance();
+  } else {
+    passed.wait(phase, spins);
+  }
+}
+
+void *ThreadTeam::threadMain(void *team) {
+  static_cast<ThreadTeam *>(team)->work();
+  return nullptr;
+}
+
+void ThreadTeam::work() {
+  const int32_t member = nextMember.fetch_add(1, std::memory_order_relaxed);
+  // Jobs begin only after all members have been created, and `begin` counts from 0.
+  for (uint32_t seen = 0;; ++seen) {
+    begin.wait(seen, spins);
+    if (!currentJob) return;
+    currentJob(currentArgument, member);
+  }
+}
+
+bool ThreadTeam::start(int32_t threads, pthread_t *storage) {
+  count = threads;
+  handles = storage;
+  // About 20 microseconds; none where threads would spin on the processors that the others need.
+  spins = sysconf(_SC_NPROCESSORS_ONLN) >= threads ? 500 : 0;
+  // Signals of the host application stay with its own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  constexpr size_t stackBytes = size_t(1) << 20; // generated code calls nothing and spills little
+  pthread_attr_setstacksize(&attributes, stackBytes);
+  int32_t created = 0;
+  while (created < threads - 1 && pthread_create(&handles[created], &attributes, threadMain, this) == 0) ++created;
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (created == threads - 1) return true;
+  count = created + 1;
+  stop();
+  return false;
+}
+
+void ThreadTeam::stop() {
+  currentJob = nullptr;
+  begin.advance();
+  for (int32_t i = 0; i < count - 1; ++i) pthread_join(handles[i], nullptr);
+}
+
+void ThreadTeam::run(Job job, void *argument) {
+  currentJob = job;
+  currentArgument = argument;
+  begin.advance();
+  job(argument, 0);
+}
