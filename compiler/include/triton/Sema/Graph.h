@@ -146,6 +146,8 @@ struct Graph {
   std::string exportName;
   std::string doc;
   std::string labelsFile; ///< of @labels, as written; empty if none
+  /// The model's own `@acts`: decides the quantisers at its inputs. Without it the policy of an input's first user does.
+  std::optional<ActPolicy> acts;
   std::vector<std::string> dims; ///< dimension variables in order of appearance
   std::vector<GraphInput> inputs;
   std::vector<GraphOutput> outputs;
@@ -180,8 +182,18 @@ struct TypedModule {
   std::vector<std::string> files; ///< every file read, in order of reading (for dependency files and cache keys)
 };
 
-/// Forms the operation groups and places the quantisers (section 10). Deterministic. The graph must have none yet.
+/// Forms the operation groups and places the quantisers (section 10; the exact rule is docs/rfcs/0001-quantiser-keys.md).
+/// Deterministic. The graph must have none yet. Every live node that computes is in exactly one group; constants, moving
+/// operations and what no output needs are in none.
 void planQuantisation(Graph &graph);
+
+/// After planQuantisation: for every value the static quantiser (an index) whose codes it carries: its own, or one that moving
+/// operations brought along.
+std::vector<std::optional<uint32_t>> codeSources(const Graph &graph);
+
+/// Proves that no sum of products of codes can leave int32 (TRI0705). Plans a copy if the graph is not planned yet. True if fine.
+class DiagnosticEngine;
+bool checkSums(const Graph &graph, DiagnosticEngine &diags);
 
 /// The graph as JSON (docs/graph-json.md), two-space indented, ends in a newline.
 std::string graphToJson(const Graph &graph, const std::string &source);
