@@ -10,6 +10,9 @@ using namespace ast;
 
 namespace {
 
+/// Visitors of the AST may recurse this deep. Nested brackets give at most two nodes each in any usual program.
+constexpr unsigned deepestTree = 3 * nestingLimit;
+
 bool isComparison(BinaryOp op) { return op >= BinaryOp::Eq && op <= BinaryOp::Ge; }
 
 BinaryOp binaryOp(uint8_t type) {
@@ -376,8 +379,8 @@ private:
         leftDepth = std::max(leftDepth, deepest) + 1;
         left = std::move(e);
       }
-      if (leftDepth > nestingLimit + 1) {
-        // Only a chain of calls, members and subscripts gets here: brackets and prefixes were counted before.
+      if (leftDepth > deepestTree) {
+        // Hardly anything but a long chain of calls, members or subscripts: brackets and prefixes were counted before.
         diags.report(Diag::NestingTooDeep, left->opRange);
         return errorExpr(range(*spine.front()));
       }
@@ -411,8 +414,13 @@ private:
   }
   std::vector<Attribute> attributes(P::AttrsContext *c) {
     std::vector<Attribute> out;
-    if (!c) return out;
-    for (P::AttrContext *a : c->list) {
+    uint32_t sign = 0;
+    for (auto *child : c->children) {
+      if (auto *leaf = dynamic_cast<antlr4::tree::TerminalNode *>(child)) {
+        sign = scanned(leaf->getSymbol()).begin; // the `@`
+        continue;
+      }
+      auto *a = static_cast<P::AttrContext *>(child);
       Attribute made;
       made.name = name(a->name());
       if (made.name.text.empty()) continue;
@@ -420,19 +428,10 @@ private:
       unsigned deepest = 0;
       made.args = arguments(a->args(), deepest);
       made.range = range(*a);
-      // The `@` is the token before it.
-      if (const antlr4::Token *at = sign(a)) made.range.begin = scanned(at).begin;
+      made.range.begin = sign;
       out.push_back(std::move(made));
     }
     return out;
-  }
-  static const antlr4::Token *sign(P::AttrContext *a) {
-    const antlr4::Token *last = nullptr;
-    for (auto *child : static_cast<antlr4::ParserRuleContext *>(a->parent)->children) {
-      if (child == a) return last;
-      if (auto *leaf = dynamic_cast<antlr4::tree::TerminalNode *>(child)) last = leaf->getSymbol();
-    }
-    return nullptr;
   }
 
   void key(Stmt &s, const antlr4::Token *t) {

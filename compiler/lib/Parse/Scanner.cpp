@@ -451,19 +451,10 @@ private:
     else if (c == '\\') message.help("a line needs no mark to go on in the next one");
     if (c == '\'' && foreignString("'")) return;
     if (c == '!') token(P::NOT, at, at + 1);
-    if (c == '&') {
-      token(P::AND, at, at + (peek(1) == '&' ? 2 : 1));
-      if (peek(1) == '&') ++at;
-    }
-    auto isStray = [&](char x) {
-      auto byte = static_cast<unsigned char>(x);
-      return byte < 0x20 && x != '\n' && x != '\r' && x != '\t';
-    };
-    // A run of control characters is one fault.
-    if (isStray(c)) {
-      while (at < text.size() && isStray(text[at])) ++at;
-      return;
-    }
+    if (c == '&') token(P::AND, at, at + (peek(1) == '&' ? 2 : 1));
+    // A run of one character, or of control characters, is one fault.
+    auto isControl = [](char x) { return static_cast<unsigned char>(x) < 0x20 && x != '\n' && x != '\r' && x != '\t'; };
+    while (at + 1 < text.size() && (text[at + 1] == c || (isControl(c) && isControl(text[at + 1])))) ++at;
     ++at;
   }
 };

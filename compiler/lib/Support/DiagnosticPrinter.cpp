@@ -71,44 +71,48 @@ void printSnippet(const SourceManager &sources, const Diagnostic &diagnostic, co
                   std::ostream &out) {
   const SourceRange &range = diagnostic.range;
   LineColumn place = sources.lineColumn(range.file, range.begin);
+  std::string_view whole = sources.text(range.file);
   std::string_view text = sources.line(range.file, place.line);
-  // The offset of the line: `text` is a view into the file's text.
-  size_t lineBegin = static_cast<size_t>(text.data() - sources.text(range.file).data());
-  if (text.empty() && text.data() == nullptr) lineBegin = range.begin;
+  size_t lineBegin = text.empty() ? range.begin : static_cast<size_t>(text.data() - whole.data());
+
+  // A long line (generated text, a damaged file) is shown as a window about the caret. Cutting it first keeps the cost of a
+  // message independent of the line.
+  constexpr size_t widest = 200, before = 60, after = 100;
+  std::string_view cutLeft, cutRight;
+  auto isContinuation = [&](size_t i) { return i < whole.size() && (static_cast<unsigned char>(whole[i]) & 0xC0) == 0x80; };
+  if (text.size() > widest) {
+    size_t from = lineBegin, to = lineBegin + text.size();
+    size_t caret = std::min<size_t>(std::max<size_t>(range.begin, from), to);
+    if (caret - from > before) {
+      from = caret - before;
+      for (int i = 0; i < 3 && isContinuation(from); ++i) --from;
+      cutLeft = "...";
+    }
+    if (to - caret > after) {
+      to = caret + after;
+      for (int i = 0; i < 3 && isContinuation(to); ++i) ++to;
+      cutRight = "...";
+    }
+    lineBegin = from;
+    text = whole.substr(from, to - from);
+  }
   Line line(text);
 
   std::string marks(line.cells.size() + 1, ' ');
   auto underline = [&](const SourceRange &r) {
     if (r.file != range.file || r.end <= lineBegin || r.begin > lineBegin + text.size()) return;
-    size_t from = line.column(r.begin > lineBegin ? r.begin - lineBegin : 0);
-    size_t to = line.column(std::min<size_t>(r.end - lineBegin, text.size()));
-    for (size_t i = from; i < std::min(to, marks.size()); ++i) marks[i] = '~';
+    size_t first = line.column(r.begin > lineBegin ? r.begin - lineBegin : 0);
+    size_t last = line.column(std::min<size_t>(r.end - lineBegin, text.size()));
+    for (size_t i = first; i < std::min(last, marks.size()); ++i) marks[i] = '~';
   };
   for (const SourceRange &r : diagnostic.underline) underline(r);
   underline(range);
-  size_t caret = line.column(range.begin > lineBegin ? range.begin - lineBegin : 0);
-  marks[caret] = '^';
-
-  // A long line (generated text, a damaged file) is shown as a window about the caret.
-  constexpr size_t widest = 200, before = 60, after = 100;
-  size_t from = 0, to = line.cells.size();
-  std::string_view cutLeft, cutRight;
-  if (to > widest) {
-    if (caret > before) {
-      from = caret - before;
-      cutLeft = "...";
-    }
-    if (caret + after < to) {
-      to = caret + after;
-      cutRight = "...";
-    }
-  }
+  marks[line.column(range.begin > lineBegin ? range.begin - lineBegin : 0)] = '^';
   char number[24];
   std::snprintf(number, sizeof number, "%5u | ", place.line);
   out << number << cutLeft;
-  for (size_t i = from; i < to; ++i) out << line.cells[i];
+  for (std::string_view cell : line.cells) out << cell;
   out << cutRight << '\n';
-  marks = marks.substr(from, to + 1 - from);
   marks.erase(marks.find_last_not_of(' ') + 1);
   size_t gutter = std::string_view(number).size() - 2;
   out << std::string(gutter, ' ') << "| " << std::string(cutLeft.size(), ' ') << colours.caret << marks << colours.off

@@ -36,7 +36,7 @@ LineColumn SourceManager::lineColumn(FileId id, uint32_t offset) const {
   // A byte that is not UTF-8 is one column.
   std::string_view text = std::string_view(file.text).substr(0, offset);
   for (size_t i = begin; i < offset; ++place.column) {
-    size_t length = utf8Length(text.substr(i));
+    size_t length = static_cast<unsigned char>(text[i]) < 0x80 ? 1 : utf8Length(text.substr(i));
     i += length == 0 ? 1 : length;
   }
   return place;
