@@ -319,7 +319,7 @@ private:
       return e;
     }
     if (auto *n = c->name()) {
-      if (n->exception) return errorExpr(r);
+      if (n->exception || scanned(n->start).bad) return errorExpr(r);
       auto e = make(Expr::NameRef, r);
       e->text = text(n->start);
       return e;

@@ -40,9 +40,25 @@ bool continuesExpression(size_t type) {
 
 std::string ErrorStrategy::textOf(size_t index) const { return std::string(sources.text(range(token(index)))); }
 
+/// Where something is missing before a token: at the token, or at the end of the line before it.
+SourceRange ErrorStrategy::place(size_t index) const {
+  const Token &t = token(index);
+  if (index == 0 || (!t.firstOnLine && t.type != endOfText)) return range(t);
+  uint32_t end = token(index - 1).end;
+  return {file, end, end};
+}
+
 std::string ErrorStrategy::found(size_t index) const {
-  if (token(index).type == endOfText) return "the end of the file";
+  const Token &t = token(index);
+  if (t.type == endOfText) return "the end of the file";
+  if (t.firstOnLine && index > 0) return "the end of the line";
   return "'" + textOf(index) + "'";
+}
+
+/// A closer that was put in, and a line with an illegal character, have their message already.
+bool ErrorStrategy::isConsequence(size_t index) const {
+  auto reported = [&](const Token &t) { return t.inserted || t.tainted; };
+  return reported(token(index)) || (index > 0 && reported(token(index - 1)));
 }
 
 std::string ErrorStrategy::after(size_t index) const { return index == 0 ? "" : " after '" + textOf(index - 1) + "'"; }
@@ -74,6 +90,11 @@ std::string ErrorStrategy::expectation(const antlr4::misc::IntervalSet &set, con
       return "a parameter" + after(index);
     return "a name" + after(index);
   }
+  bool listBegins = before == P::LPAREN || before == P::LBRACKET || before == P::COMMA;
+  if (rule == P::RuleExpr && listBegins && has(P::RPAREN)) return "an argument or ')'" + after(index);
+  if (rule == P::RuleExpr && listBegins && has(P::RBRACKET)) return "an element or ']'" + after(index);
+  if ((rule == P::RuleLayerHead || rule == P::RuleFnHead || rule == P::RuleModelHead) && listBegins && has(P::RPAREN))
+    return "a parameter or ')'" + after(index);
   if (has(P::STRING)) return "a string" + after(index);
   if (rule == P::RuleParameter && has(P::COLON)) return "':' and a type" + after(index);
   if (has(P::ARROW)) return "'->' and a type" + after(index);
@@ -110,12 +131,11 @@ bool ErrorStrategy::startsStatement(size_t index) const {
   case P::FOR:
   case P::IF: return first;
   case P::LAYER: return first && isNameToken(next);
-  case P::MODEL: return first && (isNameToken(next) || next == P::ASSIGN);
-  case P::PARAM: return first && (isNameToken(next) || next == P::ASSIGN);
-  case P::USE: return first && (isNameToken(next) || next == P::ASSIGN);
-  case P::IMPORT:
-  case P::TEST: return first && (next == P::STRING || next == P::ASSIGN);
-  default: return isNameToken(t.type) && first && next == P::ASSIGN;
+  case P::KEPT: return t.firstOnLine;
+  default:
+    if (!isNameToken(t.type) || !first) return false;
+    // After an error a name that begins a line begins a statement, unless the line before asks for an operand.
+    return next == P::ASSIGN || !(continuesExpression(before) || before == P::COMMA || before == P::ASSIGN);
   }
 }
 
@@ -132,7 +152,7 @@ size_t ErrorStrategy::nextStatement(size_t from, unsigned blocks) const {
 /// A token with which no statement begins.
 void ErrorStrategy::unexpectedStatement(size_t index) {
   const Token &t = token(index);
-  if (t.inserted) return;
+  if (isConsequence(index)) return;
   count();
   if (t.type == P::KEPT) {
     diags.report(Diag::ReservedWord, range(t), {textOf(index)}).help("it is kept for a later version of the language");
@@ -165,7 +185,7 @@ void ErrorStrategy::misspeltStatement(size_t start, size_t index) {
         .fixit(range(token(start)), meant);
     return;
   }
-  auto message = diags.report(Diag::Expected, range(token(index)), {"'=' after '" + word + "'", found(index)});
+  auto message = diags.report(Diag::Expected, place(index), {"'=' after '" + word + "'", found(index)});
   if (token(index).type == P::LPAREN || token(index).type == P::DOT || token(index).type == P::LBRACKET)
     message.help("an expression is no statement: bind it with 'let', or check it with 'assert'");
 }
@@ -175,8 +195,7 @@ void ErrorStrategy::reportError(antlr4::Parser *parser, const antlr4::Recognitio
   recovering = true;
   size_t index = static_cast<const StreamToken *>(e.getOffendingToken())->index;
   const Token &t = token(index);
-  // A closer that was put in has its message already.
-  if (t.inserted || (index > 0 && token(index - 1).inserted)) return;
+  if (isConsequence(index)) return;
   count();
 
   auto *ctx = static_cast<antlr4::ParserRuleContext *>(parser->getRuleContext());
@@ -196,16 +215,17 @@ void ErrorStrategy::reportError(antlr4::Parser *parser, const antlr4::Recognitio
         diags.report(Diag::ReservedWord, range(t), {textOf(index)});
         return;
       }
-      diags.report(Diag::Expected, range(t), {what + after(index), found(index)});
+      diags.report(Diag::Expected, place(index), {what + after(index), found(index)});
       return;
     }
     if (index > start) {
-      diags.report(Diag::Expected, range(t), {"a declaration after the attribute", found(index)});
+      diags.report(Diag::Expected, place(index), {"a declaration after the attribute", found(index)});
       return;
     }
   }
   bool word = isReservedWord(t.type);
-  bool nameWanted = set.contains(static_cast<size_t>(P::NAME));
+  uint8_t before = index > 0 ? token(index - 1).type : endOfText;
+  bool nameWanted = set.contains(static_cast<size_t>(P::NAME)) || before == P::LPAREN || before == P::COMMA;
   bool asName = nameWanted && !set.contains(static_cast<size_t>(P::INT)) && !t.firstOnLine && !set.contains(static_cast<size_t>(P::FLOAT32));
   if (word && (asName || (nameWanted && (t.type == P::KEPT || token(index + 1).type == P::ASSIGN)))) {
     auto message = diags.report(Diag::ReservedWord, range(t), {textOf(index)});
@@ -213,8 +233,7 @@ void ErrorStrategy::reportError(antlr4::Parser *parser, const antlr4::Recognitio
     else message.help("choose another name");
     return;
   }
-  auto message = diags.report(Diag::Expected, range(t), {expectation(set, parser->getVocabulary(), rule, index), found(index)});
-  uint8_t before = index > 0 ? token(index - 1).type : endOfText;
+  auto message = diags.report(Diag::Expected, place(index), {expectation(set, parser->getVocabulary(), rule, index), found(index)});
   if (t.type == P::SLASH && before == P::SLASH) message.help("a comment begins with '#'");
   else if (t.type == P::STAR && before == P::STAR) message.help("there is no power operator; multiply instead");
   else if (t.type == P::ASSIGN && (before == P::LT || before == P::GT)) message.help("write '<=' or '>=' without a space");

@@ -35,6 +35,8 @@ private:
   SourceRange range(const Token &t) const { return {file, t.begin, t.end}; }
   std::string textOf(size_t index) const;
   std::string found(size_t index) const;
+  SourceRange place(size_t index) const;
+  bool isConsequence(size_t index) const;
   std::string after(size_t index) const;
   std::string expectation(const antlr4::misc::IntervalSet &set, const antlr4::dfa::Vocabulary &vocabulary, size_t rule,
                           size_t index) const;

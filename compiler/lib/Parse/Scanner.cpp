@@ -137,6 +137,7 @@ private:
   ScannedFile out;
   size_t at = 0;
   bool lineStart = true;
+  bool taintedLine = false;
   unsigned errors = 0;
   std::string doc;
   bool hasDoc = false;
@@ -149,6 +150,7 @@ private:
     t.begin = static_cast<uint32_t>(begin);
     t.end = static_cast<uint32_t>(end);
     t.firstOnLine = lineStart;
+    t.tainted = taintedLine;
     lineStart = false;
     if (hasDoc) {
       out.docs.emplace(t.begin, std::move(doc));
@@ -164,6 +166,14 @@ private:
   }
   DiagnosticBuilder error(Diag code, size_t begin, size_t end, std::initializer_list<std::string> arguments = {}) {
     ++errors;
+    if (!taintedLine) {
+      taintedLine = true;
+      if (!lineStart)
+        for (size_t i = out.tokens.size(); i-- > 0;) {
+          out.tokens[i].tainted = true;
+          if (out.tokens[i].firstOnLine) break;
+        }
+    }
     return diags.report(code, range(begin, end), arguments);
   }
   DiagnosticBuilder illegal(size_t begin, size_t length) {
@@ -178,6 +188,7 @@ private:
     auto byte = static_cast<unsigned char>(c);
     if (c == '\n' || c == '\r') {
       lineStart = true;
+      taintedLine = false;
       ++at;
     } else if (c == ' ' || c == '\t') {
       ++at;
@@ -238,26 +249,40 @@ private:
     hasDoc = true;
   }
 
+  /// Whether a character outside ASCII is meant as part of a name: what is no punctuation, symbol or space.
+  static bool isForeignLetter(uint32_t code) {
+    const LookAlike *like = findLookAlike(code);
+    if (like) return !like->ascii.empty() && isLetter(like->ascii[0]);
+    return code >= 0xC0 && !(code >= 0x2000 && code <= 0x2BFF) && !(code >= 0x3000 && code <= 0x303F) &&
+           !(code >= 0xE000 && code <= 0xF8FF) && !(code >= 0xFE00 && code <= 0xFFFF) && code < 0x1F000;
+  }
+
+  /// A name or word. Letters outside ASCII are one error, and belong to it: as the letter they look like if there is one.
   void word() {
     size_t begin = at;
     std::string spelling;
-    bool corrected = false;
+    bool reported = false, bad = false;
     while (at < text.size()) {
       if (isWordCharacter(text[at])) {
         spelling += text[at++];
         continue;
       }
-      // A foreign letter amid a name: one message, and the name goes on with the letter that it looks like.
       size_t length = static_cast<unsigned char>(text[at]) >= 0x80 ? utf8Length(text.substr(at, 4)) : 0;
-      const LookAlike *like = length ? findLookAlike(utf8Decode(text.substr(at, length))) : nullptr;
-      if (!like || like->ascii.empty() || !isLetter(like->ascii[0])) break;
-      if (!corrected) lookAlikeError(at, length, *like);
-      corrected = true;
-      spelling += like->ascii;
+      uint32_t code = length ? utf8Decode(text.substr(at, length)) : 0;
+      if (!length || !isForeignLetter(code)) break;
+      const LookAlike *like = findLookAlike(code);
+      if (!reported) {
+        if (like) lookAlikeError(at, length, *like);
+        else illegal(at, length).help("names are of A-Z, a-z, 0-9 and '_'; comments and strings may hold any text");
+      }
+      reported = true;
+      bad = bad || !like;
+      if (like) spelling += like->ascii;
+      else spelling += text.substr(at, length);
       at += length;
     }
-    if (corrected) out.corrected.emplace(static_cast<uint32_t>(begin), spelling);
-    token(wordType(spelling), begin, at);
+    if (reported) out.corrected.emplace(static_cast<uint32_t>(begin), spelling);
+    token(wordType(spelling), begin, at).bad = bad;
   }
 
   void number() {
@@ -316,8 +341,13 @@ private:
       message.help("write '0x' and '0b' in lower case");
     else if (literal.find('_') != std::string_view::npos)
       message.help("'_' may stand only between two digits");
-    else if (size_t letter = literal.find_first_not_of("0123456789."); !point && !trailingPoint &&
-                                                                       letter != std::string_view::npos)
+    else if (literal.starts_with("0x"))
+      message.help("'0x' is followed by digits and the letters a to f");
+    else if (literal.starts_with("0b"))
+      message.help("'0b' is followed by the digits 0 and 1");
+    else if (literal.back() == 'e' || literal.back() == 'E')
+      message.help("write the exponent after '" + shown.substr(shown.size() - 1) + "'");
+    else if (!point && !trailingPoint)
       message.help("a name cannot begin with a digit");
   }
 
@@ -388,11 +418,12 @@ private:
     return true;
   }
 
-  /// A character outside ASCII, outside comments and strings.
+  /// A character outside ASCII where a token should begin.
   void foreign() {
     size_t length = utf8Length(text.substr(at, 4));
     if (length == 0) return invalidUtf8();
     uint32_t code = utf8Decode(text.substr(at, length));
+    if (isForeignLetter(code)) return word();
     const LookAlike *like = findLookAlike(code);
     LookAlike made{};
     char fullWidth[2] = {};
@@ -407,34 +438,16 @@ private:
     if (like) {
       lookAlikeError(at, length, *like);
       if (like->ascii == "\"" && foreignString(text.substr(at, length))) return;
-      if (!like->ascii.empty() && isLetter(like->ascii[0])) {
-        size_t begin = at;
-        at += length;
-        if (at < text.size() && isWordCharacter(text[at])) {
-          word();
-          Token &t = out.tokens.back();
-          auto written = out.corrected.find(t.begin);
-          std::string rest = written != out.corrected.end()
-                                 ? written->second
-                                 : std::string(text.substr(t.begin, t.end - t.begin));
-          t.begin = static_cast<uint32_t>(begin);
-          t.type = wordType(std::string(like->ascii) + rest);
-          out.corrected[t.begin] = std::string(like->ascii) + rest;
-        } else {
-          out.corrected.emplace(static_cast<uint32_t>(begin), std::string(like->ascii));
-          token(P::NAME, begin, at);
-        }
-        return;
-      }
       if (auto op = operatorAt(like->ascii)) token(op->type, at, at + length);
       at += length;
       return;
     }
-    // Text in another script: one message for the run.
+    // One message for a run of symbols.
     size_t begin = at;
     do at += length;
     while (at < text.size() && static_cast<unsigned char>(text[at]) >= 0x80 &&
-           (length = utf8Length(text.substr(at, 4))) != 0 && !findLookAlike(utf8Decode(text.substr(at, length))));
+           (length = utf8Length(text.substr(at, 4))) != 0 && !findLookAlike(utf8Decode(text.substr(at, length))) &&
+           !isForeignLetter(utf8Decode(text.substr(at, length))));
     size_t first = utf8Length(text.substr(begin, 4));
     auto message = illegal(begin, first);
     if (code >= 0xA0) message.help("only comments and strings may hold characters outside ASCII");

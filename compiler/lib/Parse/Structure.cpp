@@ -144,10 +144,10 @@ private:
 
   /// Closes the innermost bracket with a closer that is not there, and says so. The place is right after the token before it,
   /// where the closer is missing.
-  void closeMissing(uint32_t at, bool report = true) {
+  void closeMissing(uint32_t at) {
     const Token &o = levels.back().opener;
     uint32_t place = out.empty() ? at : out.back().end;
-    if (report) {
+    if (out.empty() || !out.back().tainted) {
       ++errors;
       diags.report(Diag::NeverClosed, {file, place, place}, {bracketText(o.type)}).note(range(o), "opened here");
     }
@@ -155,6 +155,7 @@ private:
     t.type = closerOf(o.type);
     t.begin = t.end = place;
     t.inserted = true;
+    t.tainted = !out.empty() && out.back().tainted;
     close(t);
   }
 
@@ -169,18 +170,22 @@ private:
       close(t);
       return;
     }
-    ++errors;
     if (levels.size() > 1 && opener() != P::LBRACE && t.type != P::RBRACE) {
       // The wrong one of two: read it as the right one.
       const Token o = levels.back().opener;
       std::string wanted = std::string("'") + bracketText(closerOf(o.type)) + "'";
-      diags.report(Diag::Expected, range(t), {wanted, std::string("'") + bracketText(t.type) + "'"})
-          .note(range(o), "opened here");
+      if (!t.tainted) {
+        ++errors;
+        diags.report(Diag::Expected, range(t), {wanted, std::string("'") + bracketText(t.type) + "'"})
+            .note(range(o), "opened here");
+      }
       Token fixed = t;
       fixed.type = closerOf(o.type);
       close(fixed);
       return;
     }
+    if (t.tainted) return;
+    ++errors;
     diags.report(Diag::Unexpected, range(t), {bracketText(t.type)}).help("nothing is open that it could close");
   }
 

@@ -16,6 +16,7 @@ struct Token {
   uint8_t type = 0;          ///< A token type of grammar::TritonParser.
   bool firstOnLine = false;
   bool bad = false;          ///< Its text is wrong and was reported: its value is unknown.
+  bool tainted = false;      ///< An error was reported on its line already: what seems wrong near it may be a consequence.
   bool inserted = false;     ///< Not in the text: a closing bracket that the structure scan put in.
   uint16_t blocks = 0;       ///< How many `{` are open around it. A `{` or `}` counts as outside its own block.
   uint16_t brackets = 0;     ///< How many `(` and `[` are open around it in its block, counted likewise.

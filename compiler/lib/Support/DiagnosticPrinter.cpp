@@ -45,16 +45,14 @@ struct Line {
     size_t i = 0;
     while (i < text.size()) {
       size_t length = utf8Length(text.substr(i));
-      auto byte = static_cast<unsigned char>(text[i]);
       offsets.push_back(i);
       if (length == 0) {
         cells.push_back(replacement);
         ++i;
         continue;
       }
-      if (byte == '\t') cells.push_back(" "); // one column, so that the marks below stay in place
-      else if (byte < 0x20 || byte == 0x7F) cells.push_back(replacement);
-      else cells.push_back(text.substr(i, length));
+      if (text[i] == '\t') cells.push_back(" "); // one column, so that the marks below stay in place
+      else cells.push_back(isInvisible(utf8Decode(text.substr(i, length))) ? replacement : text.substr(i, length));
       i += length;
     }
     offsets.push_back(text.size());

@@ -1,7 +1,9 @@
 // Collecting diagnostics: filling patterns, dropping repetitions, ordering.
 #include "triton/Support/Diagnostics.h"
+#include "triton/Support/Utf8.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -16,24 +18,22 @@ const DiagInfo &diagInfo(Diag code) {
 }
 
 namespace {
-/// What a message repeats from the source may be long or hold control characters; the terminal of the user gets neither.
+/// What a message repeats from the source may be long or hold characters that steer a terminal; the user gets neither.
 std::string presentable(std::string_view argument) {
   constexpr size_t longest = 160;
   std::string out;
-  for (char c : argument.substr(0, longest)) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      out += c;
-      continue;
-    }
-    static const char digits[] = "0123456789ABCDEF";
-    out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+  size_t i = 0;
+  while (i < argument.size() && i < longest) {
+    size_t length = utf8Length(argument.substr(i));
+    uint32_t code = length == 0 ? static_cast<unsigned char>(argument[i]) : utf8Decode(argument.substr(i, length));
+    char escape[16];
+    if (length == 0) std::snprintf(escape, sizeof escape, "\\x%02X", code);
+    else std::snprintf(escape, sizeof escape, "\\u{%04X}", code);
+    if (length == 0 || isInvisible(code)) out += escape;
+    else out += argument.substr(i, length);
+    i += std::max<size_t>(length, 1);
   }
-  if (argument.size() > longest) {
-    while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80) out.pop_back();
-    if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
-    out += "...";
-  }
+  if (i < argument.size()) out += "...";
   return out;
 }
 

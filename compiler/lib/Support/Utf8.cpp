@@ -30,4 +30,9 @@ uint32_t utf8Decode(std::string_view sequence) {
   return code;
 }
 
+bool isInvisible(uint32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF;
+}
+
 } // namespace triton

@@ -107,7 +107,7 @@ TEST_F(DiagnosticsTest, ControlCharactersAndBrokenTextNeverReachTheTerminal) {
   std::string text = printed();
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find('\xff'), std::string::npos);
-  EXPECT_NE(text.find("undefined name 'a\\x1B[2J\\x0Ab'"), std::string::npos) << text;
+  EXPECT_NE(text.find("undefined name 'a\\u{001B}[2J\\u{000A}b'"), std::string::npos) << text;
 }
 
 TEST_F(DiagnosticsTest, ALongNameIsCutInTheMessage) {

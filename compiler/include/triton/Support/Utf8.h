@@ -12,4 +12,7 @@ size_t utf8Length(std::string_view text);
 /// The code point of a well-formed sequence.
 uint32_t utf8Decode(std::string_view sequence);
 
+/// Control characters, and the invisible ones that join, reorder or hide text: never printed as they are.
+bool isInvisible(uint32_t codePoint);
+
 } // namespace triton
