@@ -145,7 +145,7 @@ Check::Result checkQuantise(Check &check) {
     return std::vector<OpResult>{
         {TensorType{isFloat(x.type.dtype) ? x.type.dtype : DType::Float32, x.type.shape}, x.shapeKnown, x.dtypeKnown || weight}};
   }
-  if (x.dtypeKnown && (isFloat(x.type.dtype) || x.type.dtype == DType::Bool))
+  if (x.dtypeKnown && !x.hasScale && (isFloat(x.type.dtype) || x.type.dtype == DType::Bool))
     return check.failType(0, "a weight stored as trits or integers");
   return std::vector<OpResult>{{TensorType{DType::Int8, x.type.shape}, x.shapeKnown, true}};
 }
