@@ -213,6 +213,7 @@ void Evaluator::buildModel(const ast::Stmt &stmt, SourceFile &file, TypedModule 
     addInput(param, body);
   applyAttributes(stmt, Place::Model, &graph.graph);
   root.env = env;
+  graph.graph.acts = env.acts;
   for (auto &attr : stmt.attributes)
     if (attr.name.text == "export" && !exportNames.emplace(graph.graph.exportName, attr.range).second)
       badArgument(attr, attr.args.empty() ? attr.range : attr.args.front().range, "another model is exported under this name");
@@ -277,74 +278,7 @@ void Evaluator::buildTest(const ast::Stmt &stmt, SourceFile &file, TypedModule &
 // ---- TRI0705 -----------------------------------------------------------------------------------------------------------
 
 void Evaluator::checkSums(const Graph &graph) {
-  // Which values cannot be negative: their codes use the unsigned form, whose range is twice as large (section 10).
-  std::vector<bool> nonNegative(graph.values.size(), false);
-  std::unordered_map<ValueId, const GraphParam *> weights;
-  for (auto &param : graph.params)
-    weights[param.value] = &param;
-  for (auto &node : graph.nodes) {
-    switch (node.op) {
-    case OpKind::Relu:
-    case OpKind::Relu6:
-    case OpKind::Hardsigmoid:
-    case OpKind::Sigmoid:
-    case OpKind::Softmax: nonNegative[node.results.front()] = true; break;
-    case OpKind::Reshape:
-    case OpKind::Flatten:
-    case OpKind::Transpose:
-    case OpKind::Slice:
-    case OpKind::Index:
-    case OpKind::MaxPool:
-    case OpKind::AvgPool:
-    case OpKind::GlobalAvgPool:
-    case OpKind::Dropout: nonNegative[node.results.front()] = nonNegative[node.operands.front()]; break;
-    case OpKind::Linear:
-    case OpKind::TernaryMatmul:
-    case OpKind::Conv2d:
-    case OpKind::Matmul: {
-      ValueId x = node.operands[0], w = node.operands[1];
-      auto &xs = graph.values[x].type, &ws = graph.values[w].type;
-      Dim terms = 1;
-      if (node.op == OpKind::Conv2d)
-        terms = ws.shape[1] * ws.shape[2] * ws.shape[3];
-      else
-        terms = xs.shape.empty() ? Dim(1) : xs.shape.back();
-      auto count = terms.constant();
-      if (!count)
-        break;
-      // The largest factors on both sides; floats have no bound to check.
-      auto bound = [](DType dtype) -> int64_t {
-        if (isFloat(dtype) || dtype == DType::Bool || dtype == DType::Int64 || dtype == DType::Int32)
-          return 0;
-        IntRange range = dtype == DType::Trit ? IntRange{-1, 1} : integerRange(dtype);
-        return std::max(-range.lo, range.hi);
-      };
-      int64_t wMax = bound(ws.dtype), xMax = bound(xs.dtype);
-      if (auto it = weights.find(w); it != weights.end() && it->second->isWeight) {
-        DType storage = it->second->policy.storage;
-        wMax = storage == DType::Trit ? 1 : storage == DType::Int8 ? 127 : storage == DType::Int4 ? 7 : 0;
-      }
-      if (isFloat(xs.dtype) && node.acts.isQuantised()) {
-        DType codes = node.acts.dtype;
-        bool wide = nonNegative[x] && codes != DType::Trit;
-        int64_t hi = codeRange(codes).hi;
-        if (wide && !isUnsigned(codes))
-          hi = 2 * hi + 1;
-        if (!wide && isUnsigned(codes))
-          hi = hi / 2;
-        xMax = hi;
-      }
-      __int128 reach = __int128(*count) * wMax * xMax;
-      if (wMax > 0 && xMax > 0 && reach > INT32_MAX) {
-        std::string text = reach > INT64_MAX ? "more than 2^63" : std::to_string(int64_t(reach));
-        report(Diag::SumMayOverflow, node.range, {std::to_string(*count), std::to_string(wMax * xMax), text})
-            .help("at most " + std::to_string(INT32_MAX / (wMax * xMax)) + " terms fit; slice 'x' and 'w' and add the parts");
-      }
-      break;
-    }
-    default: break;
-    }
-  }
+  withNotes([&](DiagnosticEngine &d) { triton::checkSums(graph, d); });
 }
 
 } // namespace triton::sema

@@ -59,9 +59,11 @@ std::optional<DType> commonType(DType a, DType b) {
 }
 
 std::string operandType(const Operand &operand) {
+  // A weight whose storage is open or not trits is shown as what was written; trits are shown as trits.
+  bool asWeight = operand.isWeight && (!operand.dtypeKnown || operand.type.dtype != DType::Trit);
+  if (asWeight && operand.shapeKnown) return "Weight" + shapeString(operand.type.shape);
   if (!operand.dtypeKnown) return operand.shapeKnown ? "Tensor" + shapeString(operand.type.shape) : "Tensor";
   if (!operand.shapeKnown) return std::string("Tensor[..., ") + dtypeName(operand.type.dtype) + "]";
-  if (operand.isWeight && operand.type.dtype != DType::Trit) return "Weight" + shapeString(operand.type.shape);
   return typeString(operand.type);
 }
 
