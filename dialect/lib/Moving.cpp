@@ -10,7 +10,9 @@ using namespace mlir;
 
 namespace triton::ternary {
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
 
 /// The elements of a constant in another shape; null where that is not possible without copying them.
 static ElementsAttr reshaped(ElementsAttr value, ArrayRef<int64_t> shape) {
@@ -22,7 +24,8 @@ static ElementsAttr reshaped(ElementsAttr value, ArrayRef<int64_t> shape) {
   return {};
 }
 
-// ---- reshape -----------------------------------------------------------------------------------------------------------
+// ---- reshape
+// -----------------------------------------------------------------------------------------------------------
 
 LogicalResult ReshapeOp::verify() {
   auto x = typeOf(getX()), result = typeOf(getResult());
@@ -32,8 +35,7 @@ LogicalResult ReshapeOp::verify() {
   auto count = [](RankedTensorType type) {
     int64_t product = 1;
     for (int64_t size : type.getShape())
-      if (!ShapedType::isDynamic(size) && llvm::MulOverflow(product, size, product))
-        return int64_t(-1);
+      if (!ShapedType::isDynamic(size) && llvm::MulOverflow(product, size, product)) return int64_t(-1);
     return product;
   };
   if (x.hasStaticShape() != result.hasStaticShape() || count(x) != count(result) || count(x) < 0)
@@ -42,8 +44,7 @@ LogicalResult ReshapeOp::verify() {
 }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
-  if (getX().getType() == getType())
-    return getX();
+  if (getX().getType() == getType()) return getX();
   if (auto inner = getX().getDefiningOp<ReshapeOp>()) {
     getXMutable().assign(inner.getX());
     return getResult();
@@ -52,35 +53,33 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   return value ? reshaped(value, getType().getShape()) : OpFoldResult();
 }
 
-// ---- transpose ---------------------------------------------------------------------------------------------------------
+// ---- transpose
+// ---------------------------------------------------------------------------------------------------------
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor,
+                                            SmallVectorImpl<Type> &types) {
   auto x = typeOf(adaptor.getX());
   ArrayRef<int64_t> order = adaptor.getOrder();
   SmallVector<bool> seen(x.getRank(), false);
   bool good = static_cast<int64_t>(order.size()) == x.getRank();
   for (int64_t axis : order)
-    if ((good = good && axis >= 0 && axis < x.getRank() && !seen[axis]))
-      seen[axis] = true;
+    if ((good = good && axis >= 0 && axis < x.getRank() && !seen[axis])) seen[axis] = true;
   if (!good)
     return emitOptionalError(loc, "transpose_c1: the order must be a permutation of the ", x.getRank(), " axes");
   if (!x.hasStaticShape() && order[0] != 0)
     return emitOptionalError(loc, "transpose_c2: a dynamic batch must stay axis 0");
   Sizes shape;
-  for (int64_t axis : order)
-    shape.push_back(x.getDimSize(axis));
+  for (int64_t axis : order) shape.push_back(x.getDimSize(axis));
   types.push_back(withShape(x, shape));
   return success();
 }
 
 OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
   ArrayRef<int64_t> order = getOrder();
-  if (llvm::equal(order, llvm::seq<int64_t>(0, order.size())))
-    return getX();
+  if (llvm::equal(order, llvm::seq<int64_t>(0, order.size()))) return getX();
   if (auto inner = getX().getDefiningOp<TransposeOp>()) {
     Sizes both;
-    for (int64_t axis : order)
-      both.push_back(inner.getOrder()[axis]);
+    for (int64_t axis : order) both.push_back(inner.getOrder()[axis]);
     setOrder(both);
     getXMutable().assign(inner.getX());
     return getResult();
@@ -89,7 +88,8 @@ OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
   return splat ? reshaped(splat, getType().getShape()) : OpFoldResult();
 }
 
-// ---- slice, index ------------------------------------------------------------------------------------------------------
+// ---- slice, index
+// ------------------------------------------------------------------------------------------------------
 
 LogicalResult SliceOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto x = typeOf(adaptor.getX());
@@ -107,8 +107,7 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor 
 }
 
 OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
-  if (getX().getType() == getType())
-    return getX();
+  if (getX().getType() == getType()) return getX();
   auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getX());
   return splat ? reshaped(splat, getType().getShape()) : OpFoldResult();
 }
@@ -128,13 +127,13 @@ LogicalResult IndexOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor 
 }
 
 OpFoldResult IndexOp::fold(FoldAdaptor adaptor) {
-  if (getIndices().empty())
-    return getX();
+  if (getIndices().empty()) return getX();
   auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getX());
   return splat ? reshaped(splat, getType().getShape()) : OpFoldResult();
 }
 
-// ---- pad, concat -------------------------------------------------------------------------------------------------------
+// ---- pad, concat
+// -------------------------------------------------------------------------------------------------------
 
 LogicalResult PadOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto x = typeOf(adaptor.getX());
@@ -146,7 +145,8 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor ad
     bool dynamic = ShapedType::isDynamic(size);
     if (low[axis] < 0 || high[axis] < 0 || (dynamic && low[axis] + high[axis] != 0) || low[axis] > (int64_t(1) << 40) ||
         high[axis] > (int64_t(1) << 40))
-      return emitOptionalError(loc, "pad_c2: axis ", axis, " of ", x, " cannot be padded by ", low[axis], " and ", high[axis]);
+      return emitOptionalError(loc, "pad_c2: axis ", axis, " of ", x, " cannot be padded by ", low[axis], " and ",
+                               high[axis]);
     shape.push_back(dynamic ? size : size + low[axis] + high[axis]);
   }
   double value = adaptor.getValue().convertToDouble();
@@ -160,7 +160,9 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor ad
   return success();
 }
 
-OpFoldResult PadOp::fold(FoldAdaptor) { return getX().getType() == getType() ? getX() : Value(); }
+OpFoldResult PadOp::fold(FoldAdaptor) {
+  return getX().getType() == getType() ? getX() : Value();
+}
 
 LogicalResult ConcatOp::verify() {
   auto result = typeOf(getResult());
@@ -181,8 +183,8 @@ LogicalResult ConcatOp::verify() {
       return emitOpError("concat_c3: ") << type << " is of another element type than " << result;
   }
   if (!result.isDynamicDim(axis) && total != result.getDimSize(axis))
-    return emitOpError("concat_c2: the parts have ") << total << " elements along axis " << axis << ", the result "
-                                                     << result.getDimSize(axis);
+    return emitOpError("concat_c2: the parts have ")
+           << total << " elements along axis " << axis << ", the result " << result.getDimSize(axis);
   return success();
 }
 

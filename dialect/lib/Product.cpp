@@ -6,51 +6,60 @@ using namespace mlir;
 
 namespace triton::ternary {
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-static RankedTensorType typeOrNull(Value value) { return value ? typeOf(value) : RankedTensorType(); }
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+static RankedTensorType typeOrNull(Value value) {
+  return value ? typeOf(value) : RankedTensorType();
+}
 
 static std::optional<int64_t> signedOr(std::optional<uint64_t> value) {
   return value ? std::optional<int64_t>(static_cast<int64_t>(*value)) : std::nullopt;
 }
 
 static LogicalResult give(FailureOr<RankedTensorType> type, SmallVectorImpl<Type> &types) {
-  if (failed(type))
-    return failure();
+  if (failed(type)) return failure();
   types.push_back(*type);
   return success();
 }
 
-LogicalResult LinearOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
   return give(inferLinear(loc, typeOf(adaptor.getX()), typeOf(adaptor.getW()), typeOrNull(adaptor.getBias()),
                           signedOr(adaptor.getKGroups())),
               types);
 }
 
-template <typename OpOrAdaptor>
-static ConvSizes convSizes(OpOrAdaptor op) {
-  return {op.getStride(), op.getPadding(), op.getDilation(), static_cast<int64_t>(op.getGroups()), signedOr(op.getKGroups())};
+template <typename OpOrAdaptor> static ConvSizes convSizes(OpOrAdaptor op) {
+  return {op.getStride(), op.getPadding(), op.getDilation(), static_cast<int64_t>(op.getGroups()),
+          signedOr(op.getKGroups())};
 }
 
-LogicalResult Conv2dOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult Conv2dOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
   return give(inferConv2d(loc, typeOf(adaptor.getX()), typeOf(adaptor.getW()), typeOrNull(adaptor.getBias()),
                           convSizes<Adaptor &>(adaptor)),
               types);
 }
 
-LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  return give(inferMatmul(loc, typeOf(adaptor.getLhs()), typeOf(adaptor.getRhs()), signedOr(adaptor.getKGroups())), types);
+LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, OptionalLoc loc, Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
+  return give(inferMatmul(loc, typeOf(adaptor.getLhs()), typeOf(adaptor.getRhs()), signedOr(adaptor.getKGroups())),
+              types);
 }
 
-// ---- The affine end ----------------------------------------------------------------------------------------------------
+// ---- The affine end
+// ----------------------------------------------------------------------------------------------------
 
-/// Checks the affine end of `op` (AffineOp or a fused product) whose sums are `acc` and whose value is `result`. `label` is
-/// given the number of the constraint for `affine`, or is one label for the fused operations.
+/// Checks the affine end of `op` (AffineOp or a fused product) whose sums are `acc` and whose value is `result`.
+/// `label` is given the number of the constraint for `affine`, or is one label for the fused operations.
 template <typename Op>
 static LogicalResult verifyAffineEnd(Op op, RankedTensorType acc, RankedTensorType result, int64_t axis,
                                      llvm::function_ref<std::string(int)> label) {
   ArrayRef<int64_t> shape = result.getShape();
   bool grouped = acc.getRank() == result.getRank() + 1;
-  if ((grouped ? acc.getShape().drop_back() : acc.getShape()) != shape || (grouped && acc.isDynamicDim(acc.getRank() - 1)))
+  if ((grouped ? acc.getShape().drop_back() : acc.getShape()) != shape ||
+      (grouped && acc.isDynamicDim(acc.getRank() - 1)))
     return op.emitOpError(label(1)) << ": sums of " << acc << " do not end in " << result;
   if (result.getRank() && (axis < 0 || axis >= result.getRank()))
     return op.emitOpError(label(6)) << ": axis " << axis << " is out of range for rank " << result.getRank();
@@ -77,8 +86,7 @@ static LogicalResult verifyAffineEnd(Op op, RankedTensorType acc, RankedTensorTy
       auto lo = static_cast<int64_t>(*op.getLo()), hi = static_cast<int64_t>(*op.getHi());
       good = lo <= hi && lo >= quant.getLo() && hi <= quant.getHi();
     }
-    if (!good)
-      return op.emitOpError(label(4)) << ": lo and hi come together, inside the range of the result's codes";
+    if (!good) return op.emitOpError(label(4)) << ": lo and hi come together, inside the range of the result's codes";
   }
 
   if (op.getScale()) {
@@ -140,8 +148,8 @@ LogicalResult LookupOp::verify() {
   ShapedType table = getTable().getShapedType();
   if (table.getRank() != 2 || (table.getDimSize(0) != 1 && table.getDimSize(0) != x.getDimSize(axis)) ||
       table.getDimSize(1) != 256 || table.getElementType() != storageElement(result.getElementType()))
-    return emitOpError("lookup_c2: the table must be [1 or ") << x.getDimSize(axis) << ", 256] of "
-                                                             << storageElement(result.getElementType()) << ", found " << table;
+    return emitOpError("lookup_c2: the table must be [1 or ")
+           << x.getDimSize(axis) << ", 256] of " << storageElement(result.getElementType()) << ", found " << table;
   return success();
 }
 

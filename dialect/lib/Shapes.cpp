@@ -9,33 +9,27 @@ using namespace mlir;
 namespace triton::ternary {
 
 std::optional<Sizes> broadcastShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  if (a.size() < b.size())
-    std::swap(a, b);
+  if (a.size() < b.size()) std::swap(a, b);
   Sizes result(a.begin(), a.end());
   size_t skip = a.size() - b.size();
   for (size_t i = 0; i < b.size(); ++i) {
     int64_t &size = result[skip + i];
-    if (size == b[i] || b[i] == 1)
-      continue;
-    if (size != 1)
-      return std::nullopt;
+    if (size == b[i] || b[i] == 1) continue;
+    if (size != 1) return std::nullopt;
     size = b[i];
   }
   // A batch may not meet another axis: dynamic only along axis 0.
   for (int64_t size : ArrayRef(result).drop_front(result.empty() ? 0 : 1))
-    if (ShapedType::isDynamic(size))
-      return std::nullopt;
+    if (ShapedType::isDynamic(size)) return std::nullopt;
   return result;
 }
 
 Type productElementType(Type x, Type w) {
   if (isReal(x)) {
-    if (isReal(w) || isa<TritType>(w) || w.isSignlessInteger(8))
-      return x;
+    if (isReal(w) || isa<TritType>(w) || w.isSignlessInteger(8)) return x;
     return {};
   }
-  if (isa<TritType>(x) && isReal(w))
-    return w;
+  if (isa<TritType>(x) && isReal(w)) return w;
   return isExact(x) && isExact(w) ? IntegerType::get(x.getContext(), 32) : Type();
 }
 
@@ -74,24 +68,23 @@ FailureOr<RankedTensorType> inferConv2d(OptionalLoc loc, RankedTensorType x, Ran
                                   "negative");
   int64_t channels = x.getDimSize(1), filters = w.getDimSize(0), perGroup = w.getDimSize(1);
   if (sizes.groups < 1 || channels % sizes.groups || filters % sizes.groups || perGroup != channels / sizes.groups)
-    return emitOptionalError(loc, "conv2d_c3: ", sizes.groups, " groups do not fit ", channels, " input channels and the weight's ",
-                             filters, " x ", perGroup);
+    return emitOptionalError(loc, "conv2d_c3: ", sizes.groups, " groups do not fit ", channels,
+                             " input channels and the weight's ", filters, " x ", perGroup);
   Sizes shape = {x.getDimSize(0), filters};
   for (int i = 0; i < 2; ++i)
-    shape.push_back(windowOutput(x.getDimSize(2 + i), w.getDimSize(2 + i), sizes.stride[i], sizes.padding[i],
-                                 sizes.dilation[i]));
-  if (shape[2] < 1 || shape[3] < 1)
-    return emitOptionalError(loc, "conv2d_c4: the output is empty");
+    shape.push_back(
+        windowOutput(x.getDimSize(2 + i), w.getDimSize(2 + i), sizes.stride[i], sizes.padding[i], sizes.dilation[i]));
+  if (shape[2] < 1 || shape[3] < 1) return emitOptionalError(loc, "conv2d_c4: the output is empty");
   Type element = productElementType(x.getElementType(), w.getElementType());
   if (!element)
     return emitOptionalError(loc, "conv2d_c5: no product of ", x.getElementType(), " with ", w.getElementType());
   if (bias && bias != RankedTensorType::get({filters}, element))
-    return emitOptionalError(loc, "conv2d_c6: the bias must be ", RankedTensorType::get({filters}, element), ", found ", bias);
+    return emitOptionalError(loc, "conv2d_c6: the bias must be ", RankedTensorType::get({filters}, element), ", found ",
+                             bias);
   int64_t terms = perGroup * w.getDimSize(2) * w.getDimSize(3);
   if (!splits(sizes.kGroups, terms) || (sizes.kGroups && bias))
     return emitOptionalError(loc, "conv2d_c7: k_groups must divide ", terms, " and go without bias");
-  if (sizes.kGroups)
-    shape.push_back(*sizes.kGroups);
+  if (sizes.kGroups) shape.push_back(*sizes.kGroups);
   return RankedTensorType::get(shape, element);
 }
 
@@ -103,14 +96,13 @@ FailureOr<RankedTensorType> inferLinear(OptionalLoc loc, RankedTensorType x, Ran
   if (!element)
     return emitOptionalError(loc, "linear_c2: no product of ", x.getElementType(), " with ", w.getElementType());
   if (bias && bias != RankedTensorType::get({w.getDimSize(0)}, element))
-    return emitOptionalError(loc, "linear_c3: the bias must be ", RankedTensorType::get({w.getDimSize(0)}, element), ", found ",
-                             bias);
+    return emitOptionalError(loc, "linear_c3: the bias must be ", RankedTensorType::get({w.getDimSize(0)}, element),
+                             ", found ", bias);
   if (!splits(kGroups, w.getDimSize(1)) || (kGroups && bias))
     return emitOptionalError(loc, "linear_c4: k_groups must divide ", w.getDimSize(1), " and go without bias");
   Sizes shape(x.getShape().drop_back());
   shape.push_back(w.getDimSize(0));
-  if (kGroups)
-    shape.push_back(*kGroups);
+  if (kGroups) shape.push_back(*kGroups);
   return RankedTensorType::get(shape, element);
 }
 
@@ -120,32 +112,27 @@ FailureOr<RankedTensorType> inferMatmul(OptionalLoc loc, RankedTensorType lhs, R
   if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2])
     return emitOptionalError(loc, "matmul_c1: operands must be [.., M, K] and [.., K, N], found ", lhs, " and ", rhs);
   std::optional<Sizes> shape = broadcastShapes(a.drop_back(2), b.drop_back(2));
-  if (!shape)
-    return emitOptionalError(loc, "matmul_c2: the leading axes of ", lhs, " and ", rhs, " do not broadcast");
+  if (!shape) return emitOptionalError(loc, "matmul_c2: the leading axes of ", lhs, " and ", rhs, " do not broadcast");
   Type element = productElementType(lhs.getElementType(), rhs.getElementType());
   if (!element)
     return emitOptionalError(loc, "matmul_c3: no product of ", lhs.getElementType(), " with ", rhs.getElementType());
-  if (!splits(kGroups, a.back()))
-    return emitOptionalError(loc, "matmul_c4: k_groups must divide ", a.back());
+  if (!splits(kGroups, a.back())) return emitOptionalError(loc, "matmul_c4: k_groups must divide ", a.back());
   shape->push_back(a[a.size() - 2]);
   shape->push_back(b.back());
-  if (kGroups)
-    shape->push_back(*kGroups);
+  if (kGroups) shape->push_back(*kGroups);
   return RankedTensorType::get(*shape, element);
 }
 
 FailureOr<Sizes> inferPool(OptionalLoc loc, StringRef op, ArrayRef<int64_t> x, ArrayRef<int64_t> kernel,
                            ArrayRef<int64_t> stride, ArrayRef<int64_t> padding) {
-  if (x.size() != 4)
-    return emitOptionalError(loc, op, "_c1: x must have rank 4, found ", x.size());
+  if (x.size() != 4) return emitOptionalError(loc, op, "_c1: x must have rank 4, found ", x.size());
   if (!isPair(kernel, 1) || !isPair(stride, 1) || !isPair(padding, 0) || padding[0] > kernel[0] / 2 ||
       padding[1] > kernel[1] / 2)
-    return emitOptionalError(loc, op, "_c2: kernel and stride must be two positive sizes, padding two of 0 to half the kernel");
+    return emitOptionalError(loc, op,
+                             "_c2: kernel and stride must be two positive sizes, padding two of 0 to half the kernel");
   Sizes shape = {x[0], x[1]};
-  for (int i = 0; i < 2; ++i)
-    shape.push_back(windowOutput(x[2 + i], kernel[i], stride[i], padding[i]));
-  if (shape[2] < 1 || shape[3] < 1)
-    return emitOptionalError(loc, op, "_c3: the output is empty");
+  for (int i = 0; i < 2; ++i) shape.push_back(windowOutput(x[2 + i], kernel[i], stride[i], padding[i]));
+  if (shape[2] < 1 || shape[3] < 1) return emitOptionalError(loc, op, "_c3: the output is empty");
   return shape;
 }
 

@@ -26,8 +26,7 @@ void TernaryDialect::registerAttrs() {
 static std::string doubleText(double value) {
   char buffer[64];
   std::string text(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
-  if (text.find('.') == std::string::npos)
-    text.insert(std::min(text.find('e'), text.size()), ".0");
+  if (text.find('.') == std::string::npos) text.insert(std::min(text.find('e'), text.size()), ".0");
   return text;
 }
 
@@ -36,10 +35,8 @@ void WeightsAttr::print(AsmPrinter &printer) const {
   if (getStorage() == WeightStorage::Trit) {
     printer << ", " << stringifyWeightScale(getScale()) << ", " << stringifyWeightMethod(getMethod())
             << ", threshold = " << doubleText(getThreshold());
-    if (getGroup())
-      printer << ", group = " << getGroup();
-    if (getSeed())
-      printer << ", seed = " << getSeed();
+    if (getGroup()) printer << ", group = " << getGroup();
+    if (getSeed()) printer << ", seed = " << getSeed();
   }
   printer << '>';
 }
@@ -49,11 +46,9 @@ template <typename Enum>
 static ParseResult parseWord(AsmParser &parser, Enum &value, std::optional<Enum> (*read)(StringRef), StringRef what) {
   StringRef word;
   SMLoc loc = parser.getCurrentLocation();
-  if (parser.parseKeyword(&word))
-    return failure();
+  if (parser.parseKeyword(&word)) return failure();
   std::optional<Enum> found = read(word);
-  if (!found)
-    return parser.emitError(loc, "unknown ") << what << " '" << word << "'";
+  if (!found) return parser.emitError(loc, "unknown ") << what << " '" << word << "'";
   value = *found;
   return success();
 }
@@ -74,8 +69,7 @@ Attribute WeightsAttr::parse(AsmParser &parser, Type) {
     while (succeeded(parser.parseOptionalComma())) {
       StringRef word;
       SMLoc loc = parser.getCurrentLocation();
-      if (parser.parseKeyword(&word) || parser.parseEqual())
-        return {};
+      if (parser.parseKeyword(&word) || parser.parseEqual()) return {};
       ParseResult read = failure();
       SMLoc valueLoc = parser.getCurrentLocation();
       if (word == "threshold")
@@ -86,16 +80,14 @@ Attribute WeightsAttr::parse(AsmParser &parser, Type) {
         read = parser.parseInteger(seed);
       else
         parser.emitError(loc, "unknown weight parameter '") << word << "'";
-      if (read)
-        return {};
+      if (read) return {};
       if (!(threshold > 0) || !std::isfinite(threshold) || group < 0) {
         parser.emitError(valueLoc, "the threshold must be positive and the group not negative");
         return {};
       }
     }
   }
-  if (parser.parseGreater())
-    return {};
+  if (parser.parseGreater()) return {};
   return get(parser.getContext(), storage, scale, method, threshold, group, seed);
 }
 

@@ -33,22 +33,29 @@ void TernaryDialect::initialize() {
 
 Operation *TernaryDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
   auto elements = dyn_cast<ElementsAttr>(value);
-  if (!elements || !isTensor(type))
-    return nullptr;
+  if (!elements || !isTensor(type)) return nullptr;
   return builder.create<ConstantOp>(loc, type, elements);
 }
 
-// ---- Codes and element types -------------------------------------------------------------------------------------------
+// ---- Codes and element types
+// -------------------------------------------------------------------------------------------
 
 int64_t codeHi(CodeKind kind) {
   switch (kind) {
-  case CodeKind::I8: return 127;
-  case CodeKind::U8: return 255;
-  case CodeKind::I6: return 31;
-  case CodeKind::U6: return 63;
-  case CodeKind::I4: return 7;
-  case CodeKind::U4: return 15;
-  case CodeKind::T: return 1;
+  case CodeKind::I8:
+    return 127;
+  case CodeKind::U8:
+    return 255;
+  case CodeKind::I6:
+    return 31;
+  case CodeKind::U6:
+    return 63;
+  case CodeKind::I4:
+    return 7;
+  case CodeKind::U4:
+    return 15;
+  case CodeKind::T:
+    return 1;
   }
   llvm_unreachable("unknown code kind");
 }
@@ -58,50 +65,48 @@ int64_t codeLo(CodeKind kind) {
   return isUnsigned ? 0 : -codeHi(kind);
 }
 
-bool isReal(Type element) { return element.isF32() || element.isF16() || element.isBF16(); }
+bool isReal(Type element) {
+  return element.isF32() || element.isF16() || element.isBF16();
+}
 
 bool isPlainInt(Type element) {
-  if (element.isUnsignedInteger(8))
-    return true;
+  if (element.isUnsignedInteger(8)) return true;
   auto integer = dyn_cast<IntegerType>(element);
-  if (!integer || !integer.isSignless())
-    return false;
+  if (!integer || !integer.isSignless()) return false;
   unsigned width = integer.getWidth();
   return width == 1 || width == 8 || width == 16 || width == 32 || width == 64;
 }
 
 std::pair<int64_t, int64_t> integerRange(Type element) {
-  if (auto quant = dyn_cast<QuantType>(element))
-    return {quant.getLo(), quant.getHi()};
-  if (isa<TritType>(element))
-    return {-1, 1};
+  if (auto quant = dyn_cast<QuantType>(element)) return {quant.getLo(), quant.getHi()};
+  if (isa<TritType>(element)) return {-1, 1};
   auto integer = cast<IntegerType>(element);
-  if (integer.isUnsigned())
-    return {0, 255};
-  if (integer.getWidth() == 1)
-    return {0, 1};
+  if (integer.isUnsigned()) return {0, 255};
+  if (integer.getWidth() == 1) return {0, 1};
   int64_t hi = std::numeric_limits<int64_t>::max() >> (64 - integer.getWidth());
   return {-hi - 1, hi};
 }
 
 static bool isTensorOf(Type type, bool (*accepts)(Type element)) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || tensor.getEncoding() || !accepts(tensor.getElementType()))
-    return false;
+  if (!tensor || tensor.getEncoding() || !accepts(tensor.getElementType())) return false;
   for (auto [axis, size] : llvm::enumerate(tensor.getShape()))
-    if (ShapedType::isDynamic(size) ? axis != 0 : size < 1)
-      return false;
+    if (ShapedType::isDynamic(size) ? axis != 0 : size < 1) return false;
   return true;
 }
 
 bool isTensor(Type type) {
   return isTensorOf(type, [](Type e) { return isReal(e) || isExact(e); });
 }
-bool isRealTensor(Type type) { return isTensorOf(type, isReal); }
+bool isRealTensor(Type type) {
+  return isTensorOf(type, isReal);
+}
 bool isCodeTensor(Type type) {
   return isTensorOf(type, [](Type e) { return isa<QuantType>(e); });
 }
-bool isIntTensor(Type type) { return isTensorOf(type, isPlainInt); }
+bool isIntTensor(Type type) {
+  return isTensorOf(type, isPlainInt);
+}
 bool isAccTensor(Type type) {
   return isTensorOf(type, [](Type e) { return e.isF32() || e.isSignlessInteger(32); });
 }
@@ -115,7 +120,8 @@ bool isRealOrCodeTensor(Type type) {
   return isTensorOf(type, [](Type e) { return isReal(e) || isa<QuantType>(e); });
 }
 
-// ---- !ternary.quant ----------------------------------------------------------------------------------------------------
+// ---- !ternary.quant
+// ----------------------------------------------------------------------------------------------------
 
 QuantType QuantType::get(MLIRContext *context, CodeKind kind, float scale) {
   assert(scale > 0 && std::isfinite(scale) && "a scale is positive and finite");
@@ -130,8 +136,7 @@ static std::string scaleText(float scale) {
   std::from_chars(text.data(), text.data() + text.size(), back);
   if (static_cast<float>(back) != scale) // rounding twice (by way of a double) went wrong: all digits then
     text.assign(buffer, std::to_chars(buffer, buffer + sizeof buffer, static_cast<double>(scale)).ptr);
-  if (text.find('.') == std::string::npos)
-    text.insert(std::min(text.find('e'), text.size()), ".0");
+  if (text.find('.') == std::string::npos) text.insert(std::min(text.find('e'), text.size()), ".0");
   return text;
 }
 
@@ -142,21 +147,17 @@ void QuantType::print(AsmPrinter &printer) const {
 Type QuantType::parse(AsmParser &parser) {
   StringRef word;
   double scale = 0;
-  if (parser.parseLess())
-    return {};
+  if (parser.parseLess()) return {};
   SMLoc kindLoc = parser.getCurrentLocation();
-  if (parser.parseKeyword(&word))
-    return {};
+  if (parser.parseKeyword(&word)) return {};
   std::optional<CodeKind> kind = symbolizeCodeKind(word);
   if (!kind) {
     parser.emitError(kindLoc, "quant_c1: unknown kind of codes '") << word << "' (i8, u8, i6, u6, i4, u4 or t)";
     return {};
   }
-  if (parser.parseComma())
-    return {};
+  if (parser.parseComma()) return {};
   SMLoc scaleLoc = parser.getCurrentLocation();
-  if (parser.parseFloat(scale) || parser.parseGreater())
-    return {};
+  if (parser.parseFloat(scale) || parser.parseGreater()) return {};
   auto narrow = static_cast<float>(scale);
   if (!(narrow > 0) || !std::isfinite(narrow)) {
     parser.emitError(scaleLoc, "quant_c2: the scale must be a positive binary32");
@@ -165,7 +166,8 @@ Type QuantType::parse(AsmParser &parser) {
   return get(parser.getContext(), *kind, narrow);
 }
 
-// ---- Attributes on functions -------------------------------------------------------------------------------------------
+// ---- Attributes on functions
+// -------------------------------------------------------------------------------------------
 
 static bool isStringArray(Attribute value) {
   auto array = dyn_cast<ArrayAttr>(value);
@@ -180,19 +182,25 @@ LogicalResult TernaryDialect::verifyOperationAttribute(Operation *op, NamedAttri
   };
   if (name == "ternary.group") {
     auto number = dyn_cast<IntegerAttr>(value);
-    return expect(number && number.getType().isSignlessInteger(64) && number.getInt() >= 0, "an i64 that is not negative");
+    return expect(number && number.getType().isSignlessInteger(64) && number.getInt() >= 0,
+                  "an i64 that is not negative");
   }
-  if (name == "ternary.path")
-    return expect(isa<StringAttr>(value), "a string");
+  if (name == "ternary.path") return expect(isa<StringAttr>(value), "a string");
   if (name == "ternary.entry" || name == "ternary.test") {
-    if (!isa<FunctionOpInterface>(op))
-      return op->emitOpError("attribute '") << name << "' belongs on a function";
+    if (!isa<FunctionOpInterface>(op)) return op->emitOpError("attribute '") << name << "' belongs on a function";
     return expect(isa<UnitAttr>(value), "a unit");
   }
   if (name == "ternary.model" || name == "ternary.doc" || name == "ternary.labels")
     return expect(isa<StringAttr>(value), "a string");
-  if (name == "ternary.dims")
-    return expect(isStringArray(value), "an array of strings");
+  if (name == "ternary.dims") return expect(isStringArray(value), "an array of strings");
+  if (name == "ternary.checks") {
+    auto checks = dyn_cast<ArrayAttr>(value);
+    return expect(checks && llvm::all_of(checks,
+                                         [](Attribute check) {
+                                           return isStringArray(check) && cast<ArrayAttr>(check).size() == 4;
+                                         }),
+                  "an array of [left, relation, right, message]");
+  }
   // Passes may keep notes of their own on operations; only the names above have a meaning fixed here.
   return success();
 }
@@ -210,12 +218,12 @@ LogicalResult TernaryDialect::verifyRegionArgAttribute(Operation *op, unsigned, 
     good = isa<DenseF64ArrayAttr>(value), what = "an array of f64";
   else if (name == "ternary.scale")
     good = isa<FloatAttr>(value) && cast<FloatAttr>(value).getType().isF64(), what = "an f64";
-  if (!good)
-    return op->emitOpError("attribute '") << name << "' of argument " << index << " must be " << what;
+  if (!good) return op->emitOpError("attribute '") << name << "' of argument " << index << " must be " << what;
   return success();
 }
 
-LogicalResult TernaryDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned index, NamedAttribute attr) {
+LogicalResult TernaryDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned index,
+                                                          NamedAttribute attr) {
   if (attr.getName() == "ternary.name" && !isa<StringAttr>(attr.getValue()))
     return op->emitOpError("attribute 'ternary.name' of result ") << index << " must be a string";
   return success();

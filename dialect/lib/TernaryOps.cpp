@@ -9,21 +9,17 @@ namespace triton::ternary {
 static ParseResult parseConstantValue(OpAsmParser &parser, ElementsAttr &value, Type &type) {
   SMLoc loc = parser.getCurrentLocation();
   Attribute attr;
-  if (parser.parseAttribute(attr))
-    return failure();
+  if (parser.parseAttribute(attr)) return failure();
   value = dyn_cast<ElementsAttr>(attr);
-  if (!value)
-    return parser.emitError(loc, "expected the elements of a tensor");
-  if (succeeded(parser.parseOptionalArrow()))
-    return parser.parseType(type);
+  if (!value) return parser.emitError(loc, "expected the elements of a tensor");
+  if (succeeded(parser.parseOptionalArrow())) return parser.parseType(type);
   type = value.getType();
   return success();
 }
 
 static void printConstantValue(OpAsmPrinter &printer, ConstantOp, ElementsAttr value, Type type) {
   printer.printAttribute(value);
-  if (value.getType() != type)
-    printer << " -> " << type;
+  if (value.getType() != type) printer << " -> " << type;
 }
 
 } // namespace triton::ternary

@@ -60,7 +60,7 @@ class Ternary_ReductionOp<string mnemonic, string text, string details> : Ternar
   let description = details # [{
 
     Constraints: (C1) `axis` is an axis of x. (C2) the result has x's shape without it (of size 1 with `keep`). (C3) the result is of
-    x's element type; codes may change their scale in `mean` alone.
+    x's element type, or wider in `sum`; codes may change their scale in `mean` alone.
 
     Example: `%y = ternary.}] # mnemonic # [{ %x {axis = 1 : i64} : (tensor<4x8xf32>) -> tensor<4xf32>`
   }];
@@ -71,7 +71,7 @@ class Ternary_ReductionOp<string mnemonic, string text, string details> : Ternar
 }
 def Ternary_MeanOp : Ternary_ReductionOp<"mean", "mean along an axis",
     "Reals, and codes as in `ternary.avg_pool` with n the size of the axis.">;
-def Ternary_SumOp : Ternary_ReductionOp<"sum", "sum along an axis", "Reals and integers; codes are dequantised first.">;
+def Ternary_SumOp : Ternary_ReductionOp<"sum", "sum along an axis", "Reals, and integers and trits in an integer type at least as wide (`i32` for narrow ones); codes are dequantised first.">;
 def Ternary_MaxOp : Ternary_ReductionOp<"max", "maximum along an axis", "Reals, codes (which keep type and scale) and integers.">;
 
 def Ternary_SoftmaxOp : Ternary_Op<"softmax", [SameOperandsAndResultType]> {

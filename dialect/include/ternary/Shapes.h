@@ -32,8 +32,8 @@ mlir::FailureOr<mlir::RankedTensorType> inferConv2d(OptionalLoc loc, mlir::Ranke
                                                     mlir::RankedTensorType biasOrNull, const ConvSizes &sizes);
 mlir::FailureOr<mlir::RankedTensorType> inferLinear(OptionalLoc loc, mlir::RankedTensorType x, mlir::RankedTensorType w,
                                                     mlir::RankedTensorType biasOrNull, std::optional<int64_t> kGroups);
-mlir::FailureOr<mlir::RankedTensorType> inferMatmul(OptionalLoc loc, mlir::RankedTensorType lhs, mlir::RankedTensorType rhs,
-                                                    std::optional<int64_t> kGroups);
+mlir::FailureOr<mlir::RankedTensorType> inferMatmul(OptionalLoc loc, mlir::RankedTensorType lhs,
+                                                    mlir::RankedTensorType rhs, std::optional<int64_t> kGroups);
 /// `op` is the name for labels: max_pool or avg_pool.
 mlir::FailureOr<Sizes> inferPool(OptionalLoc loc, llvm::StringRef op, llvm::ArrayRef<int64_t> x,
                                  llvm::ArrayRef<int64_t> kernel, llvm::ArrayRef<int64_t> stride,
@@ -42,7 +42,9 @@ mlir::FailureOr<Sizes> inferPool(OptionalLoc loc, llvm::StringRef op, llvm::Arra
 /// The axis of x with size d removed, or of size 1 with `keep`.
 Sizes withoutAxis(llvm::ArrayRef<int64_t> shape, int64_t axis, bool keep = false);
 /// x's shape without its last axis: the shape of a per-row scale.
-inline llvm::ArrayRef<int64_t> rowShape(llvm::ArrayRef<int64_t> shape) { return shape.drop_back(); }
+inline llvm::ArrayRef<int64_t> rowShape(llvm::ArrayRef<int64_t> shape) {
+  return shape.drop_back();
+}
 
 /// Another shape or element type of the same tensor.
 inline mlir::RankedTensorType withShape(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> shape) {

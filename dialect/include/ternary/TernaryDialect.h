@@ -16,7 +16,9 @@ namespace triton::ternary {
 /// Smallest and greatest code of a kind (i8: -127..127, u8: 0..255, ..., t: -1..1).
 int64_t codeLo(CodeKind kind);
 int64_t codeHi(CodeKind kind);
-inline bool isUnsignedKind(CodeKind kind) { return codeLo(kind) == 0; }
+inline bool isUnsignedKind(CodeKind kind) {
+  return codeLo(kind) == 0;
+}
 
 } // namespace triton::ternary
 
