@@ -142,6 +142,12 @@ void Evaluator::declareHoisted(const std::vector<ast::StmtPtr> &items) {
   for (auto &item : items) {
     if (!item || item->name.text.empty())
       continue;
+    if (item->kind == ast::Stmt::Model && frame->kind == Frame::File && !scope->findHere(item->name.text)) {
+      // A model is a name, but not one that can be called or read from.
+      Slot *slot = scope->declare(item->name.text, Slot::TopLevel, item->name.range);
+      slot->value = Value::ofModule(item->name.text, nullptr);
+      slot->set = true;
+    }
     if (item->kind != ast::Stmt::Layer && item->kind != ast::Stmt::Fn)
       continue;
     if (scope->findHere(item->name.text) && scope->findHere(item->name.text)->kind != Slot::Dimension)
@@ -188,7 +194,8 @@ void Evaluator::runFile(SourceFile &file) {
     else if (item && item->kind == ast::Stmt::Use)
       execUse(*item);
   }
-  checkNames(file, diags, recursive);
+  file.incomplete |= file.program->hadErrors;
+  file.namesFine = checkNames(file, diags, recursive);
   int64_t outerIterations = iterations;
   iterations = 0;
   execItems(file.program->items);

@@ -51,14 +51,45 @@ Value Evaluator::evalName(const ast::Expr &expr) {
     return readSlot(*slot, expr.range);
   if (isFunctionName(expr.text) || findOperation(expr.text))
     return Value::ofBuiltin(expr.text);
-  // The name check has reported names that nothing declares. What is left was declared by a branch that is not taken.
+  // The name check has reported names that nothing declares. What is left was declared by a branch that is not taken, or
+  // by a `let` that has not run yet.
   for (Scope *at = scope; at; at = at->parent)
-    if (at->kind == Scope::Body && at->owner && at->owner->kind == ast::Stmt::Layer) {
-      report(Diag::NoMember, expr.range, {at->owner->name.text, expr.text});
-      return Value::poison();
+    if (at->kind == Scope::Body && at->owner && at->owner->kind == ast::Stmt::Layer && declaredInBranch(*at->owner, expr.text)) {
+      if (!generic)
+        report(Diag::NoMember, expr.range, {at->owner->name.text, expr.text})
+            .note({}, "the branch that declares it is not taken");
+      return generic ? Value::unknownOf() : Value::poison();
     }
-  report(Diag::NoValueYet, expr.range, {expr.text});
+  if (!frame->file || (frame->file->namesFine && !frame->file->incomplete))
+    report(Diag::NoValueYet, expr.range, {expr.text});
   return Value::poison();
+}
+
+static void collectBranchNames(const std::vector<ast::StmtPtr> &items, bool inBranch, std::unordered_set<std::string_view> &names) {
+  for (auto &item : items) {
+    if (!item)
+      continue;
+    if (inBranch) {
+      if (item->kind == ast::Stmt::Let)
+        for (auto &name : item->binder.names)
+          names.insert(name.text);
+      else if (!item->name.text.empty())
+        names.insert(item->name.text);
+    }
+    if (item->kind == ast::Stmt::If)
+      for (const ast::Stmt *at = item.get(); at; at = at->elseIf.get()) {
+        collectBranchNames(at->body.items, true, names);
+        if (at->elseBlock)
+          collectBranchNames(at->elseBlock->items, true, names);
+      }
+  }
+}
+
+bool Evaluator::declaredInBranch(const ast::Stmt &layer, std::string_view name) {
+  auto [it, fresh] = branchNames.try_emplace(&layer);
+  if (fresh)
+    collectBranchNames(layer.body.items, false, it->second);
+  return it->second.count(name) != 0;
 }
 
 Value Evaluator::evalMember(const ast::Expr &expr) {
