@@ -15,7 +15,7 @@ namespace triton::sema {
 void Evaluator::addChain(Diagnostic &diagnostic) const {
   auto inLibrary = [&](SourceRange range) { return range.isValid() && libraryFiles.count(range.file) != 0; };
   // What goes wrong inside the library is the fault of the place that called it.
-  size_t links = chain.size();
+  size_t links = chain.size() - (binding && !chain.empty() ? 1 : 0);
   if (inLibrary(diagnostic.range)) {
     while (links > 0 && (!chain[links - 1].at.isValid() || inLibrary(chain[links - 1].at)))
       --links;

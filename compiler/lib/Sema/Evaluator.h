@@ -304,6 +304,9 @@ private:
     SourceRange at;
   };
   std::vector<ChainLink> chain;
+  bool binding = false; // arguments are bound: the innermost link of the chain is not yet running
+  const ast::Parameter *bindingTo = nullptr; // the parameter that takes the value under check
+  std::string literalHelp; // for a literal that does not fit
   int64_t genericBudget = 0; // statements that one generic check may still run
 
   std::unordered_set<std::string> genericNames; // variables that stand for unknown compile-time values

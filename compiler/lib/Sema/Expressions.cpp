@@ -352,7 +352,7 @@ bool Evaluator::bindNames(const ast::Binder &binder, const Value &value, Scope *
     return true;
   if (isSequence)
     report(Diag::ValueCount, binder.range,
-           {"of the names", std::to_string(binder.names.size()), std::to_string(value.list().size())});
+           {std::string(sources.text(binder.range)), std::to_string(binder.names.size()), std::to_string(value.list().size())});
   else
     report(Diag::TypeMismatch, at, {"list", typeString(value)});
   return false;
@@ -431,6 +431,13 @@ Value Evaluator::evalTensorLiteral(const ast::Expr &expr) {
       ok = false;
       continue;
     }
+    if (rt->type.dtype == DType::Trit && value.kind == Value::Int && !expr.args.empty() && literalHelp.empty()) {
+      std::string shape = shapeString(rt->type.shape);
+      SourceRange inside = expr.args.front().range;
+      inside.end = expr.args.back().range.end;
+      literalHelp = "for integer weights write Tensor" + shape.substr(0, shape.size() - 1) + ", int8](" +
+                    std::string(sources.text(inside)) + ")";
+    }
     auto scalar = adaptLiteral(steer(value), rt->type.dtype, range);
     if (!scalar) {
       ok = false;
@@ -438,6 +445,7 @@ Value Evaluator::evalTensorLiteral(const ast::Expr &expr) {
     }
     data->push_back(isFloat(rt->type.dtype) ? (*scalar)->floatValue : double((*scalar)->intValue));
   }
+  literalHelp.clear();
   auto count = elementCount(rt->type.shape);
   bool symbolic = false;
   for (auto &dim : rt->type.shape)

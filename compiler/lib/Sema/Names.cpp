@@ -105,7 +105,7 @@ private:
   }
 
   void pop() {
-    if (!file.library)
+    if (!file.library && !nameErrors) // a misspelt use leaves the name unused
       for (auto name : top().order) {
         Entry &entry = top().names.at(name);
         if (entry.warnUnused && !entry.used && name[0] != '_')
@@ -317,7 +317,8 @@ private:
       if (!item)
         continue;
       bool isDef = item->kind == Stmt::Fn || item->kind == Stmt::Layer;
-      if (ended && !warned && !isDef && !file.library) {
+      bool inFunction = body().isBody() && body().kind != NameScope::Test;
+      if (ended && !warned && !isDef && inFunction && !file.library) {
         diags.report(Diag::UnreachableCode, item->keyword.isValid() ? item->keyword : item->range);
         warned = true;
       }
