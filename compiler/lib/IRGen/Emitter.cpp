@@ -168,6 +168,9 @@ Result<void> Emitter::emitBody(func::FuncOp function) {
 
 Result<void> Emitter::emitParam(const GraphParam &param) {
   RankedTensorType type = types[param.value];
+  if (!type.hasStaticShape())
+    return failAt(param.range, Error{"the size of parameter '" + param.key + "' depends on '" + batch +
+                                     "'; fix it with --dim " + batch + "=SIZE"});
   ElementsAttr init;
   if (param.init) {
     Result<ElementsAttr> made = constantElements(type, *param.init);
