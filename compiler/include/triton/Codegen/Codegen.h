@@ -1,0 +1,54 @@
+// Integer graph to code: the whole of code generation behind one call.
+#pragma once
+
+#include "triton/Codegen/CompiledModel.h"
+#include "triton/Support/Result.h"
+#include "triton/Target/TargetDesc.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlir {
+class DialectRegistry;
+class ModuleOp;
+} // namespace mlir
+
+namespace triton {
+
+/// What code generation may be asked to show. One call for each target.
+enum class EmitKind : uint8_t {
+  LlvmIr,   ///< after optimisation, as text
+  Assembly, ///< as text
+  Object,   ///< the relocatable object
+};
+
+struct CodegenOptions {
+  std::vector<TargetDesc> targets;
+  int optLevel = 2;
+  std::string entry;              ///< the function to compile; may be empty if there is one
+  std::string compilerVersion;    ///< goes into CompiledModel::compiler
+
+  /// Called after each stage with its name ("codegen x86-64-v3: llvm") and milliseconds.
+  std::function<void(std::string_view stage, double ms)> onStage;
+  /// Called with what `emitKinds` asks for.
+  std::vector<EmitKind> emitKinds;
+  std::function<void(EmitKind kind, const TargetDesc &target, std::string_view bytes)> onEmit;
+  /// Called with the IR after a pass or lowering stage whose name `printAfter` holds (or "all").
+  std::string printAfter;
+  std::function<void(std::string_view pass, std::string_view ir)> onPrint;
+};
+
+/// The dialects that the integer graph and its lowering use; also what `compileModule`'s context must have loaded.
+void registerCodegenDialects(mlir::DialectRegistry &registry);
+
+/// Compiles one entry point of an integer graph (docs/dialect/rationale.md) for every target. The module is not changed.
+/// Deterministic: the same graph and options give the same bytes.
+/// Errors: Input for a graph that no generator covers (naming operation and place), Internal for a fault of ours.
+Result<CompiledModel> compileModule(mlir::ModuleOp integerGraph, const CodegenOptions &options);
+
+/// The graph after the passes of `options.optLevel`, as text: what `--emit=ternary-opt` shows. The module is not changed.
+Result<std::string> optimisedModuleText(mlir::ModuleOp integerGraph, const CodegenOptions &options);
+
+} // namespace triton

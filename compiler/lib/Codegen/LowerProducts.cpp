@@ -1,0 +1,364 @@
+// From product operations to the tiled generators: layouts to strides, weights to panels, constants to arrays.
+#include "StepContext.h"
+
+#include "../Generators/Products.h"
+
+#include "ternary/Constants.h"
+
+#include "artifact/packing.h"
+
+using namespace mlir;
+using namespace triton::ternary;
+
+namespace triton {
+
+static RankedTensorType tensorOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+static QuantType quantOf(Value v) { return dyn_cast<QuantType>(tensorOf(v).getElementType()); }
+
+namespace {
+
+/// Constant arrays are padded to whole panels of any target, so that all variants share them.
+constexpr int64_t kChannelPadding = 64;
+
+std::vector<int8_t> weightCodes(Value w) {
+  auto codes = tritVector(w.getDefiningOp<ConstantOp>().getValue());
+  return succeeded(codes) ? std::move(*codes) : std::vector<int8_t>();
+}
+std::string weightKey(Value w) {
+  auto constant = w.getDefiningOp<ConstantOp>();
+  return constant.getKey() ? constant.getKey()->str() : "weight";
+}
+
+/// Weights in canonical order, and where the panels go.
+class Weights {
+public:
+  Weights(StepContext &c, Value w) : c(c), trits(isa<TritType>(tensorOf(w).getElementType())), key(weightKey(w)), codes(weightCodes(w)) {}
+
+  /// Reorders `[o][from order]` so that element j of each output comes from `order(j)`.
+  void permute(int64_t outputs, const std::function<int64_t(int64_t)> &order) {
+    std::vector<int8_t> result(codes.size());
+    int64_t each = int64_t(codes.size()) / outputs;
+    for (int64_t o = 0; o < outputs; ++o)
+      for (int64_t j = 0; j < each; ++j)
+        result[o * each + j] = codes[o * each + order(j)];
+    codes = std::move(result);
+  }
+
+  Val panels(int64_t o, int64_t ko, int64_t ki, int64_t nr, int64_t kr) {
+    Placement p;
+    p.kind = Placement::Panels;
+    p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(nr), p.kr = uint32_t(kr);
+    p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + kr - 1) / kr) * nr * kr);
+    if (trits) {
+      std::vector<uint8_t> bytes(tri_t5_bytes(codes.size()));
+      tri_pack_t5(codes.data(), codes.size(), bytes.data());
+      p.blob = c.blobs.add(key, Blob::T5, codes.size(), std::move(bytes));
+    } else {
+      p.blob = c.blobs.add(key, Blob::Raw, codes.size(), std::vector<uint8_t>(codes.begin(), codes.end()));
+    }
+    return c.k.offset(c.weights, int64_t(c.variant.place(p)));
+  }
+
+  /// -128 * sum(w) of each output.
+  Val biasedStart(int64_t outputs) {
+    std::vector<int32_t> start((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding);
+    int64_t each = int64_t(codes.size()) / outputs;
+    for (int64_t o = 0; o < outputs; ++o) {
+      int64_t sum = 0;
+      for (int64_t j = 0; j < each; ++j)
+        sum += codes[o * each + j];
+      start[o] = int32_t(-128 * sum);
+    }
+    return c.table(key + ".start", start);
+  }
+
+  StepContext &c;
+  bool trits;
+  std::string key;
+  std::vector<int8_t> codes; ///< canonical [O][KO][KI]
+};
+
+/// The affine end of a fused product: what the generator needs to know, and its arrays.
+struct End {
+  Epilogue epilogue;
+  Val m, b, scale, residual;
+};
+
+template <typename Fused>
+End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key) {
+  End end;
+  auto padded = [&](ElementsAttr attr, const char *suffix) {
+    std::vector<float> values = *floatVector(attr);
+    float splat = values.size() == 1 ? values[0] : 0.0f;
+    if (values.size() == 1)
+      values.assign(outputs, splat);
+    values.resize((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding, 0.0f);
+    return c.table(key + suffix, values);
+  };
+  end.m = padded(op.getM(), ".m");
+  end.b = padded(op.getB(), ".b");
+  if (QuantType q = quantOf(op.getResult())) {
+    end.epilogue.out = Epilogue::Out::Codes;
+    end.epilogue.lo = op.getLo().value_or(q.getLo());
+    end.epilogue.hi = op.getHi().value_or(q.getHi());
+  } else {
+    end.epilogue.out = Epilogue::Out::Real;
+  }
+  if (op.getResidual()) {
+    QuantType r = quantOf(op.getResidual());
+    end.epilogue.residual = !r ? Epilogue::Residual::Real : r.isSigned() ? Epilogue::Residual::Signed : Epilogue::Residual::Unsigned;
+    end.epilogue.residualM = op.getResidualM()->convertToFloat();
+  }
+  if (Value s = op.getScale()) {
+    end.epilogue.scale = tensorOf(s).getRank() == 0 ? Epilogue::Scale::PerTensor : Epilogue::Scale::PerRow;
+    end.scale = c.view(s).base;
+  }
+  return end;
+}
+
+const char *dotName(DotKind kind) {
+  switch (kind) {
+  case DotKind::Dpbusd: return "vpdpbusd";
+  case DotKind::MaddUbs: return "vpmaddubsw+vpmaddwd";
+  case DotKind::MaddWd: return "pmaddwd on 16-bit products";
+  case DotKind::MulLong: return "smlal on widened bytes";
+  }
+  return "";
+}
+
+bool isUnsignedValue(Value v) {
+  QuantType q = quantOf(v);
+  return q && !q.isSigned();
+}
+PlaneStrides planeOf(const Layout &l) { return {l.strides[0], l.strides[2], l.strides[3]}; }
+
+std::string actName(Value x) {
+  QuantType q = quantOf(x);
+  return q ? stringifyEnum(q.getKind()).str() : "t";
+}
+
+void callProduct(StepContext &c, const std::string &function, Val x, Val weights, Val start, const End &end, Val residual, Val out, Val rows) {
+  Val null = c.weights; // a pointer that is never read
+  auto orNull = [&](Val v) { return v ? v : null; };
+  c.k.call(function, {x, weights, orNull(start), orNull(end.m), orNull(end.b), orNull(end.scale), orNull(residual), out, rows, c.thread, c.threads});
+}
+
+/// Functions shared by several steps are written before the step that calls them first.
+class Detached {
+public:
+  explicit Detached(KernelBuilder &k) : guard(k.builder()) {}
+
+private:
+  OpBuilder::InsertionGuard guard;
+};
+
+LayerChoice describe(const std::string &layer, const std::string &algorithm, const TileChoice &tile, bool trits, bool biased,
+                     const std::string &more) {
+  LayerChoice choice;
+  choice.layer = layer;
+  choice.algorithm = algorithm + " " + tile.name();
+  choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + "i8 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
+  choice.reason = std::string(dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
+  return choice;
+}
+
+/// What FusedConv2dOp and Conv2dOp have in common, without the affine end.
+template <typename Conv>
+ConvShape convShape(StepContext &c, Conv op) {
+  const Layout &x = c.variant.layouts.of[op.getX()], &out = c.variant.layouts.of[op.getResult()];
+  auto w = tensorOf(op.getW()).getShape();
+  ConvShape shape;
+  shape.channels = w[1];
+  shape.outputs = shape.storedChannels = w[0];
+  shape.kernelH = w[2], shape.kernelW = w[3];
+  shape.strideH = op.getStride()[0], shape.strideW = op.getStride()[1];
+  shape.dilationH = op.getDilation()[0], shape.dilationW = op.getDilation()[1];
+  shape.outH = out.shape[2], shape.outW = out.shape[3];
+  shape.x = planeOf(x);
+  shape.out = planeOf(out);
+  shape.haloH = out.haloH, shape.haloW = out.haloW;
+  // Channels lie without gaps, so the taps of a row are one run of bytes.
+  shape.rowRuns = shape.dilationW == 1;
+  return shape;
+}
+
+template <typename Conv>
+std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, const std::string &layer) {
+  const Layout &x = c.variant.layouts.of[op.getX()], &out = c.variant.layouts.of[op.getResult()];
+  auto padding = op.getPadding();
+  if (!x.channelsLast || !out.channelsLast || x.haloH < padding[0] || x.haloW < padding[1])
+    return std::nullopt;
+  ConvShape shape = convShape(c, op);
+  Weights weights(c, op.getW());
+  int64_t kh = shape.kernelH, kw = shape.kernelW, channels = shape.channels;
+  // [O][C][R][S] to [O][R][S][C].
+  weights.permute(shape.outputs, [&](int64_t j) {
+    int64_t tap = j / channels, ch = j % channels;
+    return ch * kh * kw + tap;
+  });
+  TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW);
+  Reduction reduction = convReduction(shape, tile.dot);
+  Val panels = shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
+                             : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
+  Val start = tile.dot.biased() ? weights.biasedStart(shape.outputs) : Val();
+  Val residual;
+  Epilogue epilogue = end.epilogue;
+  if constexpr (std::is_same_v<Conv, FusedConv2dOp>)
+    if (op.getResidual()) {
+      View r = c.view(op.getResidual());
+      if (!r.layout.channelsLast)
+        return std::nullopt;
+      shape.residual = planeOf(r.layout);
+      residual = r.base;
+    }
+  View xv = c.view(op.getX()), ov = c.view(op.getResult());
+  Val first = c.k.offset(xv.base, -padding[0] * shape.x.row - padding[1] * shape.x.pixel);
+  std::string label = "conv" + std::to_string(kh) + "x" + std::to_string(kw) + "_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
+  std::string function;
+  {
+    Detached detached(c.k);
+    function = emitConv(c.k, label, shape, tile, epilogue);
+  }
+  callProduct(c, function, first, panels, start, end, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
+  return describe(layer, "direct convolution", tile, weights.trits, tile.dot.biased(),
+                  "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +
+                      (reduction.levels.empty() ? "" : ", taps of a row as one run"));
+}
+
+template <typename Linear>
+std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end, const std::string &layer) {
+  KernelBuilder &k = c.k;
+  const Layout &out = c.variant.layouts.of[op.getResult()];
+  auto w = tensorOf(op.getW()).getShape();
+  Weights weights(c, op.getW());
+  TileChoice tile = chooseTile(k.target(), weights.trits, isUnsignedValue(op.getX()), w[0], 0);
+  LinearShape shape;
+  shape.outputs = shape.storedChannels = w[0];
+  auto steps = [&](int64_t bytes) { return (bytes + tile.dot.kr() - 1) / tile.dot.kr(); };
+  int64_t ko = 1, ki = w[1];
+  std::string more;
+  Val x;
+  if (auto it = c.variant.layouts.permuted.find(op.getX()); it != c.variant.layouts.permuted.end()) {
+    // The image as it lies: (h, w, c) instead of (c, h, w), rows of it as runs.
+    Value source = it->second.source;
+    const Layout &image = c.variant.layouts.of[source];
+    int64_t channels = image.shape[1], height = image.shape[2], width = image.shape[3];
+    weights.permute(w[0], [&](int64_t j) {
+      int64_t ch = j % channels, place = j / channels;
+      return ch * height * width + place;
+    });
+    bool gapless = image.haloH == 0 && image.haloW == 0;
+    if (gapless) {
+      shape.reduction.steps = steps(w[1]);
+    } else {
+      ko = height, ki = width * channels;
+      shape.reduction.levels.push_back({height, image.strides[2]});
+      shape.reduction.steps = steps(ki);
+    }
+    shape.xRow = image.strides[0];
+    x = c.view(source).base;
+    more = ", weights in the order of the image in memory";
+  } else {
+    View xv = c.view(op.getX());
+    if (!xv.layout.isDense())
+      return std::nullopt;
+    shape.reduction.steps = steps(w[1]);
+    shape.xRow = w[1];
+    x = xv.base;
+  }
+  if (!out.isDense())
+    return std::nullopt;
+  shape.outRow = w[0] * elemBytes(out.elem);
+  Val residual;
+  if constexpr (std::is_same_v<Linear, FusedLinearOp>)
+    if (op.getResidual()) {
+      View r = c.view(op.getResidual());
+      if (!r.layout.isDense())
+        return std::nullopt;
+      shape.residualRow = w[0] * elemBytes(r.layout.elem);
+      residual = r.base;
+    }
+  int64_t rowsPerUnit = out.unitElements() / w[0];
+  Val rows = out.isDynamic() ? c.batch * k.index(rowsPerUnit) : k.index(rowsPerUnit);
+  if (!out.isDynamic())
+    tile.positions = std::min(tile.positions, rowsPerUnit);
+  Val panels = weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr());
+  Val start = tile.dot.biased() ? weights.biasedStart(w[0]) : Val();
+  std::string label = "linear_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
+  std::string function;
+  {
+    Detached detached(k);
+    function = emitLinear(k, label, shape, tile, end.epilogue);
+  }
+  callProduct(c, function, x, panels, start, end, residual, c.view(op.getResult()).base, rows);
+  return describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
+}
+
+std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, const std::string &layer) {
+  const Layout &x = c.variant.layouts.of[op.getX()], &out = c.variant.layouts.of[op.getResult()];
+  auto padding = op.getPadding();
+  if (!x.channelsLast || !out.channelsLast || x.haloH < padding[0] || x.haloW < padding[1])
+    return std::nullopt;
+  DepthwiseShape shape;
+  shape.conv = convShape(c, op);
+  shape.conv.channels = shape.conv.outputs;
+  shape.actUnsigned = isUnsignedValue(op.getX());
+  Weights weights(c, op.getW());
+  shape.trits = weights.trits;
+  int64_t taps = shape.conv.kernelH * shape.conv.kernelW;
+  QuantType q = quantOf(op.getX());
+  int64_t most = q ? std::max(q.getHi(), -q.getLo()) : 1;
+  shape.sumBound = most * taps * (weights.trits ? 1 : 127);
+  End end = endOf(c, op, shape.conv.outputs, weights.key);
+  Val residual;
+  if (op.getResidual()) {
+    View r = c.view(op.getResidual());
+    if (!r.layout.channelsLast)
+      return std::nullopt;
+    shape.conv.residual = planeOf(r.layout);
+    residual = r.base;
+  }
+  Val panels = weights.panels(shape.conv.outputs, taps, 1, kDepthwiseLanes, 1);
+  View xv = c.view(op.getX());
+  Val first = c.k.offset(xv.base, -padding[0] * shape.conv.x.row - padding[1] * shape.conv.x.pixel);
+  std::string label = "depthwise" + std::to_string(shape.conv.kernelH) + "x" + std::to_string(shape.conv.kernelW) + "_" + actName(op.getX()) +
+                      (weights.trits ? "_t" : "_w8");
+  std::string function;
+  {
+    Detached detached(c.k);
+    function = emitDepthwise(c.k, label, shape, end.epilogue);
+  }
+  callProduct(c, function, first, panels, {}, end, residual, c.view(op.getResult()).base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
+  LayerChoice choice;
+  choice.layer = layer;
+  choice.algorithm = "depthwise convolution";
+  choice.packing = std::string(weights.trits ? "t5" : "i8") + " on disk, i8 taps by " + std::to_string(kDepthwiseLanes) + " channels";
+  choice.reason = shape.sumBound <= 32767 ? "lanes are channels; sums fit 16 bits" : "lanes are channels; 32-bit sums";
+  return choice;
+}
+
+} // namespace
+
+std::optional<LayerChoice> lowerTiledProduct(StepContext &c, Operation *op, const std::string &layer) {
+  End sums;
+  sums.epilogue.out = Epilogue::Out::Sums;
+  if (isDepthwiseConv(op))
+    return lowerDepthwise(c, cast<FusedConv2dOp>(op), layer);
+  if (isTiledConv(op)) {
+    if (auto conv = dyn_cast<Conv2dOp>(op))
+      return lowerConv(c, conv, sums, layer);
+    auto conv = cast<FusedConv2dOp>(op);
+    if (conv.getScale() && tensorOf(conv.getScale()).getRank() != 0)
+      return std::nullopt;
+    return lowerConv(c, conv, endOf(c, conv, tensorOf(conv.getW()).getDimSize(0), weightKey(conv.getW())), layer);
+  }
+  if (isTiledLinear(op)) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      return lowerLinear(c, linear, sums, layer);
+    auto linear = cast<FusedLinearOp>(op);
+    return lowerLinear(c, linear, endOf(c, linear, tensorOf(linear.getW()).getDimSize(0), weightKey(linear.getW())), layer);
+  }
+  return std::nullopt;
+}
+
+} // namespace triton

@@ -1,0 +1,243 @@
+// Addresses, element access and loops of one step.
+#include "StepContext.h"
+
+#include "../Generators/FloatFunctions.h"
+#include "../Generators/Products.h"
+
+#include "ternary/Constants.h"
+
+#include <cstddef>
+
+#include "artifact/kernel_abi.h"
+
+using namespace mlir;
+using namespace triton::ternary;
+
+namespace triton {
+
+uint32_t BlobTable::add(std::string key, Blob::Encoding encoding, uint64_t count, std::vector<uint8_t> bytes) {
+  auto [it, fresh] = known.try_emplace({int(encoding), bytes}, uint32_t(blobs.size()));
+  // Two tensors with the same bytes share them; t5 bytes may stand for different counts.
+  if (!fresh && blobs[it->second].count == count)
+    return it->second;
+  Blob blob;
+  blob.key = std::move(key);
+  blob.encoding = encoding;
+  blob.count = count;
+  blob.bytes = std::move(bytes);
+  blobs.push_back(std::move(blob));
+  it->second = uint32_t(blobs.size() - 1);
+  return it->second;
+}
+
+uint64_t VariantState::place(const Placement &placement) {
+  auto key = std::make_tuple(placement.blob, uint8_t(placement.kind), placement.o, placement.ko, placement.ki, placement.nr, placement.kr);
+  auto [it, fresh] = placed.try_emplace(key, arenaBytes);
+  if (fresh) {
+    Placement p = placement;
+    p.arenaOffset = arenaBytes;
+    placements.push_back(p);
+    arenaBytes += (p.arenaBytes + TRI_BUFFER_ALIGNMENT - 1) / TRI_BUFFER_ALIGNMENT * TRI_BUFFER_ALIGNMENT;
+  }
+  return it->second;
+}
+
+void StepContext::beginStep(const std::string &stepName) {
+  name = stepName;
+  statusSlot = {};
+  args = k.begin(name, {k.ptr()}, k.i32(), false)[0];
+  auto field = [&](Type type, size_t offset) { return k.load(type, k.offset(args, int64_t(offset)), 4); };
+  weights = field(k.ptr(), offsetof(tri_kernel_args, weights));
+  workspace = field(k.ptr(), offsetof(tri_kernel_args, workspace));
+  batch = field(k.i64(), offsetof(tri_kernel_args, batch));
+  thread = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, thread)), k.i64());
+  threads = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, threads)), k.i64());
+}
+void StepContext::endStep() { k.end(statusSlot ? k.load(k.i32(), statusSlot, 4) : k.i32c(TRI_STEP_OK)); }
+
+Val StepContext::local(int64_t bytes) {
+  OpBuilder &b = k.builder();
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.getInsertionBlock();
+  while (!isa<LLVM::LLVMFuncOp>(block->getParentOp()))
+    block = block->getParentOp()->getBlock();
+  b.setInsertionPointToStart(&block->getParent()->front());
+  Val count = k.index(bytes);
+  return k.wrap(b.create<LLVM::AllocaOp>(k.loc(), k.ptr(), k.i8(), count.v, 64));
+}
+void StepContext::fail(int32_t status) {
+  if (!statusSlot) {
+    statusSlot = local(4);
+    OpBuilder &b = k.builder();
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfterValue(statusSlot.v);
+    k.store(k.i32c(TRI_STEP_OK), statusSlot, 4);
+  }
+  k.store(k.i32c(status), statusSlot, 4);
+}
+
+// ---- Addresses -----------------------------------------------------------------------------------------------------------
+
+Val StepContext::inputPointer(unsigned index) {
+  Val inputs = k.load(k.ptr(), k.offset(args, int64_t(offsetof(tri_kernel_args, inputs))), 8);
+  return k.load(k.ptr(), k.offset(inputs, int64_t(index) * 8), 8);
+}
+
+Val StepContext::outputPointer(unsigned index) {
+  Val outputs = k.load(k.ptr(), k.offset(args, int64_t(offsetof(tri_kernel_args, outputs))), 8);
+  return k.load(k.ptr(), k.offset(outputs, int64_t(index) * 8), 8);
+}
+
+View StepContext::view(Value v) {
+  View result;
+  result.layout = variant.layouts.of[v];
+  if (v.getDefiningOp<ConstantOp>()) {
+    result.base = constantData(v);
+    return result;
+  }
+  Value root = variant.root(v);
+  // The source's image, read as it lies: where a reshape's memory begins is where its source's does.
+  int64_t origin = variant.layouts.of[root].origin;
+  Storage s = variant.storage[root];
+  switch (s.kind) {
+  case Storage::Input:
+    result.base = inputPointer(s.index);
+    break;
+  case Storage::Output:
+    result.base = outputPointer(s.index);
+    break;
+  case Storage::Fixed:
+    result.base = k.offset(workspace, s.offset + origin);
+    break;
+  case Storage::PerBatch:
+    result.base = k.offset(k.offset(workspace, batch * k.index(s.offset)), variant.workspaceFixed + origin);
+    break;
+  case Storage::None:
+    assert(false && "a value without storage");
+  }
+  return result;
+}
+
+Val StepContext::scratch(int64_t bytes) {
+  // Each step divides the scratch area by its own need, which is at most the variant's: the parts of the threads stay disjoint.
+  int64_t own = (bytes + 63) / 64 * 64;
+  variant.scratchPerThread = std::max(variant.scratchPerThread, own);
+  Val base = k.offset(k.offset(workspace, batch * k.index(variant.workspacePerBatch)), variant.workspaceFixed);
+  return k.offset(base, thread * k.index(own));
+}
+
+Val StepContext::rawBlob(const std::string &key, std::vector<uint8_t> bytes) {
+  Placement p;
+  p.kind = Placement::Copy;
+  p.arenaBytes = bytes.size();
+  uint64_t count = bytes.size();
+  p.blob = blobs.add(key, Blob::Raw, count, std::move(bytes));
+  return k.offset(weights, int64_t(variant.place(p)));
+}
+
+Val StepContext::constantData(Value constant) {
+  auto op = constant.getDefiningOp<ConstantOp>();
+  auto type = cast<RankedTensorType>(constant.getType());
+  llvm::SmallVector<char> storage;
+  auto raw = rawBytes(op.getValue(), storage);
+  std::vector<uint8_t> bytes;
+  if (succeeded(raw))
+    bytes.assign(raw->begin(), raw->end());
+  std::string key = op.getKey() ? op.getKey()->str() : "constant";
+  (void)type;
+  return rawBlob(key, std::move(bytes));
+}
+
+// ---- Elements ------------------------------------------------------------------------------------------------------------
+
+Type StepContext::computeType(Elem elem) { return isRealElem(elem) ? k.f32() : elem == Elem::I64 ? k.i64() : k.i32(); }
+
+Val StepContext::size(const Layout &layout, unsigned dim) {
+  return ShapedType::isDynamic(layout.shape[dim]) ? batch : k.index(layout.shape[dim]);
+}
+
+Val StepContext::pointer(const View &view, const Index &at) {
+  Val p = view.base;
+  for (size_t d = 0; d < at.size(); ++d)
+    if (view.layout.shape[d] != 1)
+      p = k.offset(p, at[d] * k.index(view.layout.strides[d]));
+  return p;
+}
+
+Val StepContext::loadElement(const View &from, const Index &at) {
+  Val p = pointer(from, at);
+  switch (from.layout.elem) {
+  case Elem::I8: return k.signExtend(k.load(k.i8(), p), k.i32());
+  case Elem::U8: return k.zeroExtend(k.load(k.i8(), p), k.i32());
+  case Elem::I16: return k.signExtend(k.load(k.i16(), p), k.i32());
+  case Elem::I32: return k.load(k.i32(), p);
+  case Elem::I64: return k.load(k.i64(), p);
+  case Elem::F16: return emitHalfBitsToFloat(k.load(k.i16(), p));
+  case Elem::BF16: return emitBfloatBitsToFloat(k.load(k.i16(), p));
+  case Elem::F32: return k.load(k.f32(), p);
+  }
+  return {};
+}
+
+void StepContext::storeElement(const View &to, const Index &at, Val value) {
+  Val p = pointer(to, at);
+  switch (to.layout.elem) {
+  case Elem::I8: case Elem::U8: return k.store(k.truncate(value, k.i8()), p);
+  case Elem::I16: return k.store(k.truncate(value, k.i16()), p);
+  case Elem::F16: return k.store(emitFloatToHalfBits(value), p);
+  case Elem::BF16: return k.store(emitFloatToBfloatBits(value), p);
+  case Elem::I32: case Elem::I64: case Elem::F32: return k.store(value, p);
+  }
+}
+
+Val StepContext::roundTo(Elem elem, Val value) {
+  if (elem == Elem::F16)
+    return emitHalfBitsToFloat(emitFloatToHalfBits(value));
+  if (elem == Elem::BF16)
+    return emitBfloatBitsToFloat(emitFloatToBfloatBits(value));
+  return value;
+}
+
+void StepContext::forEachPrefix(const Layout &layout, unsigned dims, const std::function<void(const Index &)> &body) {
+  Index at;
+  if (dims == 0) {
+    k.ifThen(compare(Cmp::Eq, thread, k.index(0)), [&] { body(at); });
+    return;
+  }
+  // The threads share the first dimensions, as many as make enough parts.
+  unsigned shared = std::min<unsigned>(dims, layout.isDynamic() || (dims > 1 && layout.shape[0] < 64) ? 2 : 1);
+  if (dims == 3 && layout.shape[1] == 1)
+    shared = 3;
+  Val count = size(layout, 0);
+  for (unsigned d = 1; d < shared; ++d)
+    count = count * size(layout, d);
+  Range range = partition(k, count, thread, threads);
+  std::function<void(unsigned)> nest = [&](unsigned d) {
+    if (d == dims) {
+      body(at);
+      return;
+    }
+    k.forLoop(k.index(0), size(layout, d), 1, [&](Val i) {
+      at.push_back(i);
+      nest(d + 1);
+      at.pop_back();
+    });
+  };
+  k.forLoop(range.from, range.to, 1, [&](Val unit) {
+    at.assign(shared, Val());
+    Val rest = unit;
+    for (unsigned d = shared; d-- > 1;) {
+      Val quotient = rest / size(layout, d);
+      at[d] = rest - quotient * size(layout, d);
+      rest = quotient;
+    }
+    at[0] = rest;
+    nest(shared);
+    at.clear();
+  });
+}
+void StepContext::forEach(const Layout &layout, const std::function<void(const Index &)> &body) {
+  forEachPrefix(layout, unsigned(layout.shape.size()), body);
+}
+
+} // namespace triton

@@ -1,0 +1,136 @@
+// What the lowering of one step sees: where values lie, constants, and loops over elements.
+#pragma once
+
+#include "Layout.h"
+#include "../Generators/KernelBuilder.h"
+
+#include "triton/Codegen/CompiledModel.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+
+namespace triton {
+
+/// Blobs of a model, each stored once.
+class BlobTable {
+public:
+  std::vector<Blob> blobs;
+  uint32_t add(std::string key, Blob::Encoding encoding, uint64_t count, std::vector<uint8_t> bytes);
+
+private:
+  std::map<std::pair<int, std::vector<uint8_t>>, uint32_t> known;
+};
+
+/// Where a value's buffer lies.
+struct Storage {
+  enum Kind : uint8_t { None, Input, Output, Fixed, PerBatch } kind = None;
+  uint32_t index = 0;    ///< of the input or output
+  int64_t offset = 0;    ///< Fixed: bytes; PerBatch: bytes for each batch element
+};
+
+/// The data of one target while its code is written.
+struct VariantState {
+  Layouts layouts;
+  llvm::DenseMap<mlir::Value, Storage> storage; ///< aliases share their source's
+  llvm::DenseMap<mlir::Value, mlir::Value> alias;
+  int64_t workspaceFixed = 0, workspacePerBatch = 0, scratchPerThread = 0;
+  std::vector<Placement> placements;
+  uint64_t arenaBytes = 0;
+  std::vector<LayerChoice> choices;
+  std::map<std::tuple<uint32_t, uint8_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t>, uint64_t> placed;
+
+  mlir::Value root(mlir::Value v) const {
+    for (auto it = alias.find(v); it != alias.end(); it = alias.find(v))
+      v = it->second;
+    return v;
+  }
+  uint64_t place(const Placement &placement);
+};
+
+/// A value in memory as loops see it.
+struct View {
+  Val base; ///< element 0
+  Layout layout;
+};
+using Index = llvm::SmallVector<Val, 5>;
+
+/// Emits the body of one step function.
+class StepContext {
+public:
+  StepContext(KernelBuilder &k, VariantState &variant, BlobTable &blobs, const llvm::DenseSet<mlir::Operation *> &inlined, int optLevel)
+      : k(k), variant(variant), blobs(blobs), inlined(inlined), optLevel(optLevel) {}
+
+  KernelBuilder &k;
+  VariantState &variant;
+  BlobTable &blobs;
+  const llvm::DenseSet<mlir::Operation *> &inlined; ///< evaluated inside their only consumer
+  int optLevel;
+  std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for
+
+  void beginStep(const std::string &name);
+  void endStep();
+  Val args, weights, workspace, batch, thread, threads;
+
+  // ---- Addresses -------------------------------------------------------------------------------------------------------
+  View view(mlir::Value v);
+  Val inputPointer(unsigned index);
+  Val outputPointer(unsigned index);
+  /// This thread's scratch; the variant keeps the largest request.
+  Val scratch(int64_t bytes);
+  /// The address of a blob in the arena.
+  Val rawBlob(const std::string &key, std::vector<uint8_t> bytes);
+  template <typename T>
+  Val table(const std::string &key, const std::vector<T> &values) {
+    const auto *bytes = reinterpret_cast<const uint8_t *>(values.data());
+    return rawBlob(key, std::vector<uint8_t>(bytes, bytes + values.size() * sizeof(T)));
+  }
+  /// A constant's bytes, row-major, one byte a trit.
+  Val constantData(mlir::Value constant);
+
+  // ---- Elements --------------------------------------------------------------------------------------------------------
+  /// Values in registers: i32 for codes, trits and integers up to 32 bits, i64, f32 for every real.
+  Val loadElement(const View &from, const Index &at);
+  void storeElement(const View &to, const Index &at, Val value);
+  Val pointer(const View &view, const Index &at);
+  mlir::Type computeType(Elem elem);
+  /// Rounds a binary32 result once to a 16-bit type.
+  Val roundTo(Elem elem, Val value);
+  Val size(const Layout &layout, unsigned dim);
+
+  /// Calls `body` for this thread's part of all elements.
+  void forEach(const Layout &layout, const std::function<void(const Index &)> &body);
+  /// The same over the first `dims` dimensions.
+  void forEachPrefix(const Layout &layout, unsigned dims, const std::function<void(const Index &)> &body);
+  void fail(int32_t status);
+  /// Memory of this call, at the start of the function.
+  Val local(int64_t bytes);
+
+private:
+  Val statusSlot;
+  std::string name;
+};
+
+/// The value of one element, computed or loaded: the heart of the loop lowering (LowerElements.cpp).
+Val emitElement(StepContext &c, mlir::Value v, const Index &at);
+/// The element of an operation's own result, whether or not it is fused.
+Val emitOwnElement(StepContext &c, mlir::Operation *op, const Index &at);
+/// True if `emitElement` computes single elements of this operation's result without loops over other elements.
+bool isElementwise(mlir::Operation *op);
+
+/// Lowers one operation by plain loops. False if no lowering knows it.
+bool lowerByLoops(StepContext &c, mlir::Operation *op);
+/// Copies `from` to `to` in another layout.
+void lowerCopy(StepContext &c, const View &to, mlir::Value from);
+
+/// Lowers a product by the tiled generators; empty if they do not take it. `label` begins the function's name.
+std::optional<LayerChoice> lowerTiledProduct(StepContext &c, mlir::Operation *op, const std::string &layer);
+/// Vectorised pooling over channels-last codes.
+std::optional<LayerChoice> lowerVectorPool(StepContext &c, mlir::Operation *op, const std::string &layer);
+
+} // namespace triton

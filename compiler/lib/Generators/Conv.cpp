@@ -1,0 +1,238 @@
+// Direct convolution and linear layers on the register tile.
+//
+//   for a block of NR channels                 weights of one block stay in the first-level cache
+//     for a row of the output (all images)     threads take rows, or blocks where there are few rows
+//       for P pixels of the row                the last tile overlaps its neighbour instead of having a size of its own
+#include "Products.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace triton {
+
+Range partition(KernelBuilder &k, Val count, Val thread, Val threads) {
+  return {count * thread / threads, count * (thread + k.index(1)) / threads};
+}
+
+static Val smaller(Val a, Val b) { return minOf(a, b); }
+
+Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
+  Reduction reduction;
+  auto runs = [&](int64_t bytes) { return (bytes + dot.kr() - 1) / dot.kr(); };
+  if (shape.rowRuns) {
+    reduction.steps = runs(shape.kernelW * shape.channels);
+    if (shape.kernelH > 1)
+      reduction.levels.push_back({shape.kernelH, shape.dilationH * shape.x.row});
+    return reduction;
+  }
+  reduction.steps = runs(shape.channels);
+  bool gapless = shape.dilationW == 1 && reduction.steps * dot.kr() == shape.x.pixel;
+  if (shape.kernelH > 1)
+    reduction.levels.push_back({shape.kernelH, shape.dilationH * shape.x.row});
+  if (gapless)
+    reduction.steps *= shape.kernelW;
+  else if (shape.kernelW > 1)
+    reduction.levels.push_back({shape.kernelW, shape.dilationW * shape.x.pixel});
+  return reduction;
+}
+
+/// Bytes of one panel of weights.
+static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
+  int64_t steps = reduction.steps;
+  for (const Reduction::Level &level : reduction.levels)
+    steps *= level.count;
+  return steps * dot.nr() * dot.kr();
+}
+
+/// A short, stable digest of a description (FNV-1a), so that shapes that differ get names that differ.
+static std::string digest(const std::string &text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : text)
+    hash = (hash ^ c) * 0x100000001b3;
+  char out[17];
+  snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
+template <typename... T>
+static std::string keyOf(const T &...values) {
+  std::string key;
+  ((key += std::to_string(values) + ","), ...);
+  return key;
+}
+static std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
+static std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.lanes, d.vectors); }
+static std::string keyOf(const ConvShape &s) {
+  return keyOf(s.channels, s.outputs, s.kernelH, s.kernelW, s.strideH, s.strideW, s.dilationH, s.dilationW, s.outH, s.outW) +
+         keyOf(s.x) + keyOf(s.out) + keyOf(s.residual) + keyOf(s.storedChannels, s.rowRuns, s.haloH, s.haloW);
+}
+
+static std::vector<Val> beginProduct(KernelBuilder &k, const std::string &name) {
+  llvm::SmallVector<Type> types(PaCount, k.ptr());
+  types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
+  return k.begin(name, types, {}, true);
+}
+
+/// Calls `body(block pointers, vectors, lanes of the last)` for the blocks [from, to): whole ones in a loop, the last one with
+/// fewer channels by itself.
+static void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t outputs, int64_t stored, Val from, Val to,
+                      const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
+  int64_t nr = dot.nr(), whole = stored / nr, rest = stored - whole * nr;
+  (void)outputs;
+  if (whole > 0)
+    k.forLoop(from, smaller(to, k.index(whole)), 1, [&](Val block) { body(block, dot.vectors, dot.lanes); });
+  if (rest > 0)
+    k.ifThen(compare(Cmp::Gt, to, k.index(whole)), [&] {
+      int64_t vectors = (rest + dot.lanes - 1) / dot.lanes;
+      body(k.index(whole), vectors, rest - (vectors - 1) * dot.lanes);
+    });
+}
+
+static TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel,
+                                  const Epilogue &epilogue, Val block) {
+  TilePointers at;
+  at.x = args[PaX];
+  at.weights = k.offset(args[PaWeights], block * k.index(panel));
+  Val channels = block * k.index(dot.nr() * 4);
+  at.start = dot.biased() ? k.offset(args[PaStart], channels) : args[PaStart];
+  at.m = k.offset(args[PaM], channels);
+  at.b = k.offset(args[PaB], channels);
+  at.scale = args[PaScale];
+  at.residual = epilogue.residual == Epilogue::Residual::None
+                    ? args[PaResidual]
+                    : k.offset(args[PaResidual], block * k.index(dot.nr() * epilogue.residualBytes()));
+  at.out = k.offset(args[PaOut], block * k.index(dot.nr() * epilogue.outBytes()));
+  return at;
+}
+
+void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
+                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads) {
+  if (haloH == 0 && haloW == 0)
+    return;
+  auto zero = [&](Val at, int64_t bytes) {
+    int64_t whole = bytes / 16 * 16;
+    Val zeros = k.constantInt(k.vec(16, k.i8()), 0);
+    k.forLoop(0, whole, 16, [&](Val i) { k.store(zeros, k.offset(at, i)); });
+    if (bytes > whole)
+      k.storeLanes(zeros, bytes - whole, k.offset(at, whole));
+  };
+  int64_t rows = height + 2 * haloH;
+  Range range = partition(k, batch * k.index(rows), thread, threads);
+  Val first = k.offset(out, -haloH * strides.row - haloW * pixelBytes);
+  k.forLoop(range.from, range.to, 1, [&](Val unit) {
+    Val image = unit / k.index(rows), row = unit - image * k.index(rows);
+    Val at = k.offset(k.offset(first, image * k.index(strides.image)), row * k.index(strides.row));
+    auto edges = [&] {
+      if (haloW > 0) {
+        zero(at, haloW * pixelBytes);
+        zero(k.offset(at, (haloW + width) * pixelBytes), haloW * pixelBytes);
+      }
+      return std::vector<Val>();
+    };
+    if (haloH == 0) {
+      edges();
+      return;
+    }
+    Val above = compare(Cmp::Lt, row, k.index(haloH)), below = compare(Cmp::Ge, row, k.index(haloH + height));
+    k.ifElse(above | below, {}, [&] { return zero(at, (width + 2 * haloW) * pixelBytes), std::vector<Val>(); }, edges);
+  });
+}
+
+std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile,
+                     const Epilogue &epilogue) {
+  const DotSpec &dot = tile.dot;
+  std::string name = label + "_" + tile.name() + "_" + digest(keyOf(shape) + keyOf(dot) + keyOf(tile.positions) + epilogue.key());
+  if (k.hasFunction(name))
+    return name;
+  Reduction reduction = convReduction(shape, dot);
+  int64_t panel = panelBytes(dot, reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
+  int64_t positions = tile.positions, tiles = (shape.outW + positions - 1) / positions;
+  std::vector<Val> args = beginProduct(k, name);
+  Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
+
+  // Rows while every thread gets enough of them to pay for reading all weights, else blocks of channels.
+  Val byRows = compare(Cmp::Ge, rows, threads * k.index(14));
+  if (blocks == 1)
+    byRows = k.constantInt(k.i1(), 1);
+  Range row = partition(k, rows, thread, threads), block = partition(k, k.index(blocks), thread, threads);
+  row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
+  block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
+
+  forBlocks(k, dot, shape.outputs, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+    TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
+    base.xStride = shape.strideW * shape.x.pixel;
+    base.outStride = shape.out.pixel;
+    base.residualStride = shape.residual.pixel;
+    k.forLoop(row.from, row.to, 1, [&](Val unit) {
+      Val image = unit / k.index(shape.outH), y = unit - image * k.index(shape.outH);
+      auto rowOf = [&](Val pointer, const PlaneStrides &s, int64_t step) {
+        return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row * step));
+      };
+      TilePointers at = base;
+      at.x = rowOf(base.x, shape.x, shape.strideH);
+      at.out = rowOf(base.out, shape.out, 1);
+      if (epilogue.residual != Epilogue::Residual::None)
+        at.residual = rowOf(base.residual, shape.residual, 1);
+      k.forLoop(0, tiles, 1, [&](Val i) {
+        Val x = smaller(i * k.index(positions), k.index(shape.outW - positions));
+        TilePointers here = at;
+        here.x = k.offset(at.x, x * k.index(shape.strideW * shape.x.pixel));
+        here.out = k.offset(at.out, x * k.index(shape.out.pixel));
+        if (epilogue.residual != Epilogue::Residual::None)
+          here.residual = k.offset(at.residual, x * k.index(shape.residual.pixel));
+        emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
+      });
+    });
+  });
+  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread,
+               threads);
+  k.end();
+  return name;
+}
+
+std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
+                       const Epilogue &epilogue) {
+  const DotSpec &dot = tile.dot;
+  std::string key = keyOf(shape.outputs, shape.storedChannels, shape.xRow, shape.outRow, shape.residualRow, shape.reduction.steps);
+  for (const Reduction::Level &level : shape.reduction.levels)
+    key += keyOf(level.count, level.xStride);
+  std::string name = label + "_" + tile.name() + "_" + digest(key + keyOf(dot) + keyOf(tile.positions) + epilogue.key());
+  if (k.hasFunction(name))
+    return name;
+  int64_t panel = panelBytes(dot, shape.reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
+  std::vector<Val> args = beginProduct(k, name);
+  Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows];
+  Val byRows = compare(Cmp::Ge, rows, threads * k.index(tile.positions));
+  Range row = partition(k, rows, thread, threads), block = partition(k, k.index(blocks), thread, threads);
+  row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
+  block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
+
+  forBlocks(k, dot, shape.outputs, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+    TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
+    base.xStride = shape.xRow;
+    base.outStride = shape.outRow;
+    base.residualStride = shape.residualRow;
+    base.scaleStride = 4;
+    auto tileAt = [&](Val r, int64_t positions) {
+      TilePointers here = base;
+      here.x = k.offset(base.x, r * k.index(shape.xRow));
+      here.out = k.offset(base.out, r * k.index(shape.outRow));
+      if (epilogue.residual != Epilogue::Residual::None)
+        here.residual = k.offset(base.residual, r * k.index(shape.residualRow));
+      if (epilogue.scale == Epilogue::Scale::PerRow)
+        here.scale = k.offset(base.scale, r * k.index(4));
+      emitTile(k, dot, shape.reduction, epilogue, here, positions, vectors, lanes);
+    };
+    Val whole = row.from + (row.to - row.from) / k.index(tile.positions) * k.index(tile.positions);
+    if (tile.positions > 1)
+      k.forLoop(row.from, whole, tile.positions, [&](Val r) { tileAt(r, tile.positions); });
+    else
+      whole = row.from;
+    k.forLoop(whole, row.to, 1, [&](Val r) { tileAt(r, 1); });
+  });
+  k.end();
+  return name;
+}
+
+} // namespace triton

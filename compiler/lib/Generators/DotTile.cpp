@@ -1,0 +1,269 @@
+// The register tile: see DotTile.h.
+#include "DotTile.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace triton {
+
+std::string TileChoice::name() const { return std::to_string(positions) + "x" + std::to_string(dot.nr()); }
+
+std::string Epilogue::key() const {
+  return std::to_string(int(out)) + "." + std::to_string(lo) + "." + std::to_string(hi) + "." + std::to_string(int(residual)) + "." +
+         std::to_string(llvm::bit_cast<uint32_t>(residualM)) + "." + std::to_string(int(scale));
+}
+
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width) {
+  TileChoice tile;
+  tile.dot.kind = target.dotKind(trits);
+  tile.dot.actUnsigned = actUnsigned;
+  tile.dot.lanes = target.lanes32();
+  int64_t lanes = tile.dot.lanes, registers = target.vectorRegisters;
+  // Registers beside accumulators and weights: the broadcast, and what the dot product needs on the way.
+  int64_t spare = tile.dot.kind == DotKind::Dpbusd ? 1 : 3;
+  if (tile.dot.biased())
+    ++spare; // the constant 0x80
+  bool neon = tile.dot.kind == DotKind::MulLong;
+  auto capacity = [&](int64_t vectors) {
+    // NEON widens weights to pairs of halves and keeps one register of activations a position.
+    return neon ? (registers - vectors / 2 - 5) / (vectors + 1) : (registers - vectors - spare) / vectors;
+  };
+  int64_t most = std::max<int64_t>(1, (channels + lanes - 1) / lanes);
+  tile.dot.vectors = neon ? 4 : std::min<int64_t>(2, most);
+  if (target.vectorRegisters == 32 && !neon && width > 0 && width <= 6 && most >= 4)
+    tile.dot.vectors = 4; // few positions: more channels keep the multipliers busy
+  int64_t limit = std::max<int64_t>(1, std::min<int64_t>(capacity(tile.dot.vectors), 28));
+  if (width <= 0) {
+    tile.positions = std::min<int64_t>(limit, 14);
+    return tile;
+  }
+  // The last tile of a row overlaps its neighbour, so the cost is in whole tiles; each also loads weights once.
+  double best = 1e300;
+  for (int64_t p = std::min(limit, width); p >= 1; --p)
+    if (double cost = double((width + p - 1) / p) * (double(p) + 1.5); cost < best)
+      best = cost, tile.positions = p;
+  return tile;
+}
+
+namespace {
+
+/// One step group of the reduction for all positions: loads, broadcasts, dot products.
+class DotEmitter {
+public:
+  DotEmitter(KernelBuilder &k, const DotSpec &dot, int64_t positions, int64_t vectors)
+      : k(k), dot(dot), positions(positions), vectors(vectors) {}
+
+  using Accumulators = std::vector<Val>; // [p * vectors + v]
+
+  /// Steps that one call of `steps` takes together.
+  int64_t group(int64_t steps) const {
+    if (dot.kind != DotKind::MulLong)
+      return 1;
+    return steps % 8 == 0 ? 8 : steps % 4 == 0 ? 4 : 1;
+  }
+
+  void emit(Accumulators &acc, Val x, int64_t xStride, Val w, int64_t group) {
+    switch (dot.kind) {
+    case DotKind::Dpbusd: return dpbusd(acc, x, xStride, w);
+    case DotKind::MaddUbs: return maddUbs(acc, x, xStride, w);
+    case DotKind::MaddWd: return maddWd(acc, x, xStride, w);
+    case DotKind::MulLong: return mulLong(acc, x, xStride, w, group);
+    }
+  }
+
+private:
+  Type i32s() { return k.vec(dot.lanes, k.i32()); }
+
+  Val quad(Val x, int64_t at) {
+    Val a = k.splat(k.load(k.i32(), k.offset(x, at)), dot.lanes);
+    return dot.biased() ? a ^ k.constantInt(a.type(), 0x80808080) : a;
+  }
+  std::vector<Val> loadWeights(Val w, Type type, int64_t bytes) {
+    std::vector<Val> result;
+    for (int64_t v = 0; v < vectors; ++v)
+      result.push_back(k.load(type, k.offset(w, v * bytes), bytes));
+    return result;
+  }
+
+  void dpbusd(Accumulators &acc, Val x, int64_t xStride, Val w) {
+    std::vector<Val> weights = loadWeights(w, i32s(), dot.lanes * 4);
+    for (int64_t p = 0; p < positions; ++p) {
+      Val a = quad(x, p * xStride);
+      for (int64_t v = 0; v < vectors; ++v)
+        acc[p * vectors + v] = k.intrinsic("llvm.x86.avx512.vpdpbusd.512", i32s(), {acc[p * vectors + v], a, weights[v]});
+    }
+  }
+
+  void maddUbs(Accumulators &acc, Val x, int64_t xStride, Val w) {
+    bool wide = dot.lanes == 16;
+    Type bytes = k.vec(dot.lanes * 4, k.i8()), words = k.vec(dot.lanes * 2, k.i16());
+    std::vector<Val> weights = loadWeights(w, bytes, dot.lanes * 4);
+    Val ones = k.constantInt(words, 1);
+    for (int64_t p = 0; p < positions; ++p) {
+      Val a = k.bitcast(quad(x, p * xStride), bytes);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Val pairs = k.intrinsic(wide ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw", words, {a, weights[v]});
+        Val quads = k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {pairs, ones});
+        acc[p * vectors + v] = acc[p * vectors + v] + quads;
+      }
+    }
+  }
+
+  void maddWd(Accumulators &acc, Val x, int64_t xStride, Val w) {
+    const char *name = dot.lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                       : dot.lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                        : "llvm.x86.sse2.pmadd.wd";
+    Type bytes = k.vec(dot.lanes * 2, k.i8());
+    std::vector<Val> weights = loadWeights(w, bytes, dot.lanes * 2);
+    for (Val &v : weights)
+      v = k.signExtend(v, k.i16());
+    for (int64_t p = 0; p < positions; ++p) {
+      Val pair = k.bitcast(k.splat(k.load(k.i16(), k.offset(x, p * xStride)), dot.lanes), bytes);
+      Val a = dot.actUnsigned ? k.zeroExtend(pair, k.i16()) : k.signExtend(pair, k.i16());
+      for (int64_t v = 0; v < vectors; ++v)
+        acc[p * vectors + v] = acc[p * vectors + v] + k.intrinsic(name, i32s(), {a, weights[v]});
+    }
+  }
+
+  void mulLong(Accumulators &acc, Val x, int64_t xStride, Val w, int64_t group) {
+    std::vector<Val> a(positions);
+    for (int64_t p = 0; p < positions; ++p) {
+      Val raw = k.load(k.vec(group, k.i8()), k.offset(x, p * xStride));
+      a[p] = dot.actUnsigned ? k.zeroExtend(raw, k.i16()) : k.signExtend(raw, k.i16());
+    }
+    for (int64_t g = 0; g < group; ++g) {
+      std::vector<Val> weights;
+      for (int64_t v = 0; v < vectors; ++v) {
+        Val bytes = k.load(k.vec(dot.lanes, k.i8()), k.offset(w, (g * dot.vectors + v) * dot.lanes));
+        weights.push_back(k.signExtend(k.signExtend(bytes, k.i16()), k.i32()));
+      }
+      for (int64_t p = 0; p < positions; ++p) {
+        Val scalar = group == 1 ? k.splat(a[p], dot.lanes) : k.shuffle(a[p], a[p], llvm::SmallVector<int32_t>(dot.lanes, g));
+        Val wide = k.signExtend(scalar, k.i32());
+        for (int64_t v = 0; v < vectors; ++v)
+          acc[p * vectors + v] = acc[p * vectors + v] + weights[v] * wide;
+      }
+    }
+  }
+
+  KernelBuilder &k;
+  const DotSpec &dot;
+  int64_t positions, vectors;
+};
+
+struct Running {
+  std::vector<Val> acc; // all sets
+  Val w;
+};
+
+std::vector<Val> pack(const Running &r) {
+  std::vector<Val> values = r.acc;
+  values.push_back(r.w);
+  return values;
+}
+Running unpack(std::vector<Val> values) {
+  Running r;
+  r.w = values.back();
+  values.pop_back();
+  r.acc = std::move(values);
+  return r;
+}
+
+} // namespace
+
+void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
+              int64_t positions, int64_t vectors, int64_t lanesOfLast) {
+  DotEmitter emitter(k, dot, positions, vectors);
+  Type i32s = k.vec(dot.lanes, k.i32());
+  int64_t count = positions * vectors, group = emitter.group(reduction.steps);
+  // Few accumulators would wait for each other: several sets take turns along the reduction.
+  int64_t sets = count >= 8 ? 1 : std::min<int64_t>({4, 8 / count, std::max<int64_t>(1, reduction.steps / group)});
+  int64_t stepBytes = dot.nr() * dot.kr();
+
+  Running state;
+  for (int64_t s = 0; s < sets; ++s)
+    for (int64_t p = 0; p < positions; ++p)
+      for (int64_t v = 0; v < vectors; ++v)
+        state.acc.push_back(s == 0 && dot.biased() ? k.load(i32s, k.offset(at.start, v * dot.lanes * 4), dot.lanes * 4)
+                                                   : k.constantInt(i32s, 0));
+  state.w = at.weights;
+
+  auto body = [&](Running in, Val x, int64_t useSets) {
+    for (int64_t s = 0; s < useSets; ++s) {
+      DotEmitter::Accumulators acc(in.acc.begin() + s * count, in.acc.begin() + (s + 1) * count);
+      emitter.emit(acc, k.offset(x, s * group * dot.kr()), at.xStride, k.offset(in.w, s * group * stepBytes), group);
+      std::copy(acc.begin(), acc.end(), in.acc.begin() + s * count);
+    }
+    in.w = k.offset(in.w, useSets * group * stepBytes);
+    return in;
+  };
+  auto run = [&](Running in, Val x) {
+    int64_t stride = sets * group, whole = reduction.steps / stride * stride;
+    auto loop = [&](Running r, int64_t from, int64_t to, int64_t useSets) {
+      return unpack(k.forLoop(from * dot.kr(), to * dot.kr(), useSets * group * dot.kr(), pack(r),
+                              [&](Val iv, const std::vector<Val> &values) { return pack(body(unpack(values), k.offset(x, iv), useSets)); }));
+    };
+    in = loop(in, 0, whole, sets);
+    return loop(in, whole, reduction.steps, 1);
+  };
+  std::function<Running(Running, Val, size_t)> nest = [&](Running in, Val x, size_t level) {
+    if (level == reduction.levels.size())
+      return run(in, x);
+    const Reduction::Level &l = reduction.levels[level];
+    return unpack(k.forLoop(0, l.count * l.xStride, l.xStride, pack(in), [&](Val iv, const std::vector<Val> &values) {
+      return pack(nest(unpack(values), k.offset(x, iv), level + 1));
+    }));
+  };
+  state = nest(state, at.x, 0);
+  for (int64_t s = 1; s < sets; ++s)
+    for (int64_t i = 0; i < count; ++i)
+      state.acc[i] = state.acc[i] + state.acc[s * count + i];
+
+  // The end: sums to codes, channel vector by channel vector, so that m and b are loaded once.
+  Type f32s = k.vec(dot.lanes, k.f32());
+  for (int64_t v = 0; v < vectors; ++v) {
+    int64_t channels = v + 1 == vectors ? lanesOfLast : dot.lanes;
+    Val m, b;
+    if (epilogue.out != Epilogue::Out::Sums) {
+      m = k.load(f32s, k.offset(at.m, v * dot.lanes * 4), dot.lanes * 4);
+      b = k.load(f32s, k.offset(at.b, v * dot.lanes * 4), dot.lanes * 4);
+    }
+    for (int64_t p = 0; p < positions; ++p) {
+      Val scale = epilogue.scale == Epilogue::Scale::None     ? Val()
+                  : epilogue.scale == Epilogue::Scale::PerRow ? k.load(k.f32(), k.offset(at.scale, p * at.scaleStride))
+                                                              : k.load(k.f32(), at.scale);
+      Val residual = epilogue.residual == Epilogue::Residual::None
+                         ? Val()
+                         : k.offset(at.residual, p * at.residualStride + v * dot.lanes * epilogue.residualBytes());
+      emitEpilogue(k, epilogue, state.acc[p * vectors + v], m, b, scale, residual,
+                   k.offset(at.out, p * at.outStride + v * dot.lanes * epilogue.outBytes()), dot.lanes, channels);
+    }
+  }
+}
+
+void emitEpilogue(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, Val out, int64_t lanes,
+                  int64_t channels) {
+  if (epilogue.out == Epilogue::Out::Sums)
+    return k.storeLanes(sum, channels, out);
+  Val t = b;
+  if (residual) {
+    Val r;
+    if (epilogue.residual == Epilogue::Residual::Real) {
+      r = k.load(k.vec(lanes, k.f32()), residual);
+    } else {
+      Val codes = k.load(k.vec(lanes, k.i8()), residual);
+      r = k.intToFloat(epilogue.residual == Epilogue::Residual::Unsigned ? k.zeroExtend(codes, k.i32()) : k.signExtend(codes, k.i32()));
+    }
+    t = k.fma(r, k.splat(k.f32c(epilogue.residualM), lanes), b);
+  }
+  Val y = k.fma(k.intToFloat(sum), scale ? k.splat(scale, lanes) * m : m, t);
+  if (epilogue.out == Epilogue::Out::Real)
+    return k.storeLanes(y, channels, out);
+  // A NaN can only come from a run-time scale or a real residual; its code is 0.
+  if (scale || epilogue.residual == Epilogue::Residual::Real)
+    y = select(compare(Cmp::Eq, y, y), y, k.constant(y.type(), 0.0));
+  k.storeLanes(k.truncate(k.roundClampLow8(y, double(epilogue.lo), double(epilogue.hi)), k.i8()), channels, out);
+}
+
+} // namespace triton

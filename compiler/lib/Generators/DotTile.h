@@ -1,0 +1,72 @@
+// The register tile of every product: P positions (pixels or rows) by V vectors of output channels.
+//
+//            weights: one panel of NR = V * lanes channels, KR steps of the reduction a lane
+//   x[p] --> broadcast of KR bytes --> acc[p][v] += dot(x, w[v])      accumulators never leave registers
+//
+// All sums are exact in 32 bits; the compiler has proven that they fit.
+#pragma once
+
+#include "KernelBuilder.h"
+
+namespace triton {
+
+/// The reduction of one output: nested loops over taps around a run of contiguous bytes. Weights lie in the same order without gaps.
+struct Reduction {
+  struct Level {
+    int64_t count;   ///< iterations
+    int64_t xStride; ///< bytes between them in the activations
+  };
+  std::vector<Level> levels; ///< outermost first
+  int64_t steps = 1;         ///< of KR bytes each, contiguous
+};
+
+/// What a tile computes with.
+struct DotSpec {
+  DotKind kind = DotKind::MaddWd;
+  bool actUnsigned = true;
+  int64_t lanes = 4;   ///< 32-bit lanes of a vector
+  int64_t vectors = 2; ///< V of a panel
+  int64_t kr() const { return dotSteps(kind); }
+  int64_t nr() const { return lanes * vectors; }
+  /// Signed codes go to an unsigned instruction as code + 128; the sums then start at -128 * sum(w).
+  bool biased() const { return dotWantsUnsigned(kind) && !actUnsigned; }
+};
+
+/// How a target's registers are shared out.
+struct TileChoice {
+  DotSpec dot;
+  int64_t positions = 1; ///< P
+  std::string name() const; ///< "14x32"
+};
+
+/// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes).
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width);
+
+/// What happens to finished sums: y = fma(f(acc), m, t), then codes or reals. Arrays are padded to whole panels.
+struct Epilogue {
+  enum class Out : uint8_t { Codes, Real, Sums } out = Out::Codes;
+  int64_t lo = 0, hi = 0;
+  enum class Residual : uint8_t { None, Signed, Unsigned, Real } residual = Residual::None;
+  float residualM = 1.0f;
+  enum class Scale : uint8_t { None, PerTensor, PerRow } scale = Scale::None;
+  int64_t outBytes() const { return out == Out::Codes ? 1 : 4; }
+  int64_t residualBytes() const { return residual == Residual::Real ? 4 : 1; }
+  std::string key() const;
+};
+
+/// Pointers of one tile, already at its block of channels and its first position.
+struct TilePointers {
+  Val x, weights, start, m, b, scale, residual, out;
+  int64_t xStride = 0, residualStride = 0, outStride = 0; ///< bytes between positions
+  int64_t scaleStride = 0;
+};
+
+/// Emits the end of one vector of sums: m and b are vectors, `scale` (may be absent) a scalar, `channels` lanes are stored.
+void emitEpilogue(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, Val out, int64_t lanes,
+                  int64_t channels);
+
+/// Emits one tile: P positions, the first `vectors` vectors of the panel, `lanesOfLast` channels stored of the last one.
+void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
+              int64_t positions, int64_t vectors, int64_t lanesOfLast);
+
+} // namespace triton

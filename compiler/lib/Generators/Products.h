@@ -1,0 +1,65 @@
+// Generators of products: convolution (implicit GEMM over taps), linear layers (GEMM and GEMV), depthwise convolution.
+// Each writes one private function for a shape; layers of the same shape share it.
+#pragma once
+
+#include "DotTile.h"
+
+namespace triton {
+
+/// Where the positions of a tensor lie, in bytes. Channels of one position are contiguous.
+struct PlaneStrides {
+  int64_t image = 0, row = 0, pixel = 0;
+};
+
+/// A convolution as its generator sees it; activations are NHWC with a physical zero halo.
+struct ConvShape {
+  int64_t channels = 1, outputs = 1;           ///< of one group
+  int64_t kernelH = 1, kernelW = 1, strideH = 1, strideW = 1, dilationH = 1, dilationW = 1;
+  int64_t outH = 1, outW = 1;
+  PlaneStrides x, out, residual;               ///< x: the pointer is at the first tap of output (0, 0)
+  int64_t storedChannels = 1;                  ///< channels of the output in memory, outputs and padding
+  bool rowRuns = false;                        ///< few channels without padding: a run is a row of taps, kernelW * channels bytes
+  int64_t haloH = 0, haloW = 0;                ///< of the output, to be filled with zeros
+};
+
+/// A linear layer: rows of x by panels of weights.
+struct LinearShape {
+  int64_t outputs = 1, storedChannels = 1;
+  Reduction reduction;
+  int64_t xRow = 0, outRow = 0, residualRow = 0; ///< bytes between rows
+};
+
+/// Channels that the depthwise generator takes at once; its weights lie as [C / 16][taps][16].
+constexpr int64_t kDepthwiseLanes = 16;
+
+/// A depthwise convolution (one input and one output channel a group), vectorised over channels.
+struct DepthwiseShape {
+  ConvShape conv;       ///< channels = outputs = the channel count
+  bool actUnsigned = true, trits = true;
+  int64_t sumBound = 0; ///< of |acc|: 16-bit sums where they fit
+};
+
+/// The reduction that a convolution's layout gives.
+Reduction convReduction(const ConvShape &shape, const DotSpec &dot);
+
+/// The arguments of a product function, in order. Unused pointers are null.
+enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaCount };
+
+/// Write (once) the function for a shape and return its name. `label` begins the name: "conv3x3_u8_t".
+/// PaRows is the batch for convolutions, the number of rows for linear layers.
+std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile, const Epilogue &epilogue);
+std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
+                       const Epilogue &epilogue);
+std::string emitDepthwise(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue);
+
+/// Part `thread` of `threads` of 0..count.
+struct Range {
+  Val from, to;
+};
+Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
+
+/// Fills the halo of an NHWC tensor with zeros; the parts of all threads together cover it. `out` is at element (0, 0, 0).
+void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
+                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads);
+
+} // namespace triton

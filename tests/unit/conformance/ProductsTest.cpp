@@ -1,0 +1,108 @@
+// Products of every generator and target against the oracle, bit for bit: sizes around the tiles, extreme weights, residuals, threads.
+#include "GraphText.h"
+#include "ProgramRunner.h"
+
+#include <gtest/gtest.h>
+
+using namespace triton::test;
+
+namespace {
+
+const char *const kTargets[] = {"x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "aarch64"};
+
+class Products : public testing::TestWithParam<const char *> {
+protected:
+  void check(const std::string &text, Comparison how) {
+    Graph graph = parseGraph(text);
+    ASSERT_TRUE(bool(graph.module));
+    if (!expectEqualsOracle(graph, GetParam(), how))
+      GTEST_SKIP() << GetParam() << " does not run here";
+  }
+};
+
+struct ConvCase {
+  int64_t channels, outputs, kernel, stride, padding, height, width;
+  const char *kind;
+  bool trits;
+  int mode;
+  bool residual;
+};
+
+std::string convGraph(const ConvCase &c, unsigned seed) {
+  GraphText g(seed);
+  Ref x = g.argument("f32", {-1, c.channels, c.height, c.width});
+  Ref q = g.quantize(x, quant(c.kind, 0.02));
+  Ref w = g.weights(c.trits, {c.outputs, c.channels, c.kernel, c.kernel}, c.mode);
+  Ref first = g.conv(q, w, quant("u8", 0.1), c.stride, c.padding);
+  if (!c.residual)
+    return g.finish({first});
+  // A second layer with a residual, so that the halo of a written tensor is read.
+  Ref w2 = g.weights(true, {c.outputs, c.outputs, 3, 3});
+  Ref second = g.conv(first, w2, quant("i8", 0.1), 1, 1, 1, 1, &first);
+  Ref third = g.conv(second, w2, quant("u6", 0.1), 1, 1, 1, 1, &first, "lo = 0 : i64, hi = 50 : i64");
+  return g.finish({third, second});
+}
+
+TEST_P(Products, ConvolutionsEqualTheOracle) {
+  unsigned seed = 1;
+  for (const ConvCase &c : {ConvCase{3, 16, 3, 1, 1, 9, 15, "i8", false, 0, true}, ConvCase{16, 33, 3, 1, 1, 7, 8, "u8", true, 0, true},
+                            ConvCase{5, 7, 5, 2, 2, 11, 6, "i6", true, 1, false}, ConvCase{64, 64, 1, 1, 0, 4, 29, "u8", true, -1, true},
+                            ConvCase{1, 6, 5, 1, 0, 12, 12, "u8", false, 1, false}, ConvCase{8, 20, 7, 2, 3, 14, 14, "t", true, 0, false}}) {
+    for (int level : {0, 2}) {
+      Comparison how;
+      how.optLevel = level;
+      how.batch = seed % 2 ? 2 : 1;
+      how.threads = seed % 3 ? 2 : 3;
+      how.seed = seed;
+      check(convGraph(c, seed), how);
+    }
+    ++seed;
+  }
+}
+
+TEST_P(Products, LinearLayersEqualTheOracle) {
+  unsigned seed = 20;
+  for (int64_t outputs : {1, 10, 33, 100})
+    for (int64_t inputs : {3, 64, 201}) {
+      GraphText g(seed);
+      Ref x = g.argument("f32", {-1, inputs});
+      Ref q = g.quantize(x, quant(seed % 2 ? "i8" : "u8", 0.02));
+      Ref h = g.linear(q, g.weights(seed % 3 != 0, {outputs, inputs}, seed % 5 == 0 ? 1 : 0), quant("i8", 0.1));
+      Ref r = g.linear(h, g.weights(true, {outputs, outputs}), quant("u8", 0.1), &h);
+      Ref y = g.linear(r, g.weights(false, {10, outputs}), "f32");
+      Comparison how;
+      how.batch = seed % 4 == 0 ? 17 : 1 + seed % 3;
+      how.threads = 2;
+      how.seed = seed++;
+      check(g.finish({y, r}), how);
+    }
+}
+
+TEST_P(Products, DepthwiseAndGroupedConvolutionsEqualTheOracle) {
+  unsigned seed = 50;
+  for (int64_t channels : {4, 24, 33})
+    for (int64_t stride : {1, 2}) {
+      GraphText g(seed);
+      Ref x = g.argument("f32", {-1, channels, 9, 10});
+      Ref q = g.quantize(x, quant(seed % 2 ? "i8" : "u8", 0.02));
+      Ref d = g.conv(q, g.weights(seed % 3 != 0, {channels, 1, 3, 3}), quant("u8", 0.1), stride, 1, 1, channels);
+      Ref p = g.conv(d, g.weights(true, {8, channels, 1, 1}), quant("i8", 0.1), 1, 0);
+      Ref grouped = g.conv(p, g.weights(true, {12, 2, 3, 3}), quant("i8", 0.1), 1, 1, 1, 4);
+      Ref dilated = g.conv(grouped, g.weights(true, {9, 12, 3, 3}), quant("i8", 0.1), 1, 2, 2);
+      Comparison how;
+      how.batch = 2;
+      how.threads = 2;
+      how.seed = seed++;
+      check(g.finish({dilated, d}), how);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Products, testing::ValuesIn(kTargets), [](const auto &info) {
+  std::string name = info.param;
+  for (char &c : name)
+    if (!isalnum(static_cast<unsigned char>(c)))
+      c = '_';
+  return name;
+});
+
+} // namespace
