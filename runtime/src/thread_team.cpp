@@ -70,11 +70,21 @@ void ThreadTeam::work() {
   }
 }
 
+/// The processors that this process may use: in a container often fewer than the machine has.
+static int usableProcessors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return int(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 bool ThreadTeam::start(int32_t threads, pthread_t *storage) {
   count = threads;
   handles = storage;
   // About 20 microseconds; none where threads would spin on the processors that the others need.
-  spins = sysconf(_SC_NPROCESSORS_ONLN) >= threads ? 500 : 0;
+  spins = usableProcessors() >= threads ? 500 : 0;
   // Signals of the host application stay with its own threads.
   sigset_t all, before;
   sigfillset(&all);

@@ -13,12 +13,12 @@ Error Emitter::failAt(SourceRange range, Error error) const {
   return error;
 }
 
-/// Types of all values that are used, liveness, and who is in which group.
-Result<void> Emitter::prepare() {
+/// Types of all values that are used, liveness from `roots`, and who is in which group.
+Result<void> Emitter::prepare(const std::vector<ValueId> &roots) {
   batch = batchVariable(graph);
   live.assign(graph.nodes.size(), false);
   std::vector<bool> used(graph.values.size(), false);
-  for (const GraphOutput &output : graph.outputs) used[output.value] = true;
+  for (ValueId root : roots) used[root] = true;
   for (const GraphInput &input : graph.inputs) used[input.value] = true;
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     const GraphNode &node = graph.nodes[i];
@@ -84,11 +84,11 @@ static void setString(func::FuncOp function, StringRef name, const std::string &
 }
 
 Result<void> Emitter::emitModel(ModuleOp module) {
-  if (Result<void> ready = prepare(); !ready) return ready;
-  llvm::SmallVector<Type> inputs;
-  for (const GraphInput &input : graph.inputs) inputs.push_back(types[input.value]);
   std::vector<ValueId> outputs;
   for (const GraphOutput &output : graph.outputs) outputs.push_back(output.value);
+  if (Result<void> ready = prepare(outputs); !ready) return ready;
+  llvm::SmallVector<Type> inputs;
+  for (const GraphInput &input : graph.inputs) inputs.push_back(types[input.value]);
   Result<func::FuncOp> made =
       makeFunction(module, graph.exportName.empty() ? graph.name : graph.exportName, inputs, outputs);
   if (!made) return made.takeError();
@@ -136,12 +136,12 @@ Result<void> Emitter::emitModel(ModuleOp module) {
 }
 
 Result<void> Emitter::emitTest(ModuleOp module, const TestCase &test) {
-  if (Result<void> ready = prepare(); !ready) return ready;
   std::vector<ValueId> outputs;
   for (const TestAssert &check : test.asserts) {
     outputs.push_back(check.left);
     outputs.push_back(check.right);
   }
+  if (Result<void> ready = prepare(outputs); !ready) return ready;
   Result<func::FuncOp> made = makeFunction(module, "test", TypeRange(), outputs);
   if (!made) return made.takeError();
   func::FuncOp function = *made;
@@ -168,6 +168,9 @@ Result<void> Emitter::emitBody(func::FuncOp function) {
 
 Result<void> Emitter::emitParam(const GraphParam &param) {
   RankedTensorType type = types[param.value];
+  if (!type.hasStaticShape())
+    return failAt(param.range, Error{"the size of parameter '" + param.key + "' depends on '" + batch +
+                                     "'; fix it with --dim " + batch + "=SIZE"});
   ElementsAttr init;
   if (param.init) {
     Result<ElementsAttr> made = constantElements(type, *param.init);

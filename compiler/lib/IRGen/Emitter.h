@@ -24,7 +24,7 @@ private:
   using Values = llvm::SmallVector<mlir::Value, 4>;
 
   // Emitter.cpp
-  Result<void> prepare();
+  Result<void> prepare(const std::vector<ValueId> &roots);
   Result<void> emitBody(mlir::func::FuncOp function);
   Result<void> emitParam(const GraphParam &param);
   Result<void> emitNode(uint32_t index);

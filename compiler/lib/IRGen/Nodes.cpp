@@ -248,6 +248,9 @@ Result<Value> Emitter::translate(const GraphNode &node, Values &x, RankedTensorT
     return Value(builder.create<ternary::CastOp>(loc, type, x[0], lo, hi));
   }
   case OpKind::Constant: {
+    if (!type.hasStaticShape())
+      return Error{"a constant of shape " + shapeString(graph.values[node.results[0]].type.shape) +
+                   " must have a known size; fix it with --dim " + batch + "=SIZE"};
     std::vector<double> data = attr<std::vector<double>>(node, "data", {});
     if (auto found = node.attrs.find("data"); found != node.attrs.end())
       if (const auto *whole = std::get_if<std::vector<int64_t>>(&found->second))

@@ -293,8 +293,8 @@ static Result<Kernel> buildFused(Operation *op) {
     std::optional<Window> window;
     if (auto k = fused.getPoolKernel()) {
       auto s = fused.getPoolStride().value_or(*k);
-      auto p = fused.getPoolPadding().value_or(ArrayRef<int64_t>{0, 0});
-      window = Window{(*k)[0], (*k)[1], s[0], s[1], p[0], p[1]};
+      auto p = fused.getPoolPadding();
+      window = Window{(*k)[0], (*k)[1], s[0], s[1], p ? (*p)[0] : 0, p ? (*p)[1] : 0};
     }
     return kernel([=, e = std::move(*affine)](const Operands &in, std::vector<Tensor> &out) {
       out[0] = finish(convolveAny(*in[0], *in[1], nullptr, conv, real), in, 2, e);

@@ -124,7 +124,7 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     table.entries[op] = std::move(entry);
   });
   if (failedAny) return failure();
-  if (warnings) *warnings = store.check(requests, scaleKeys).warnings;
+  if (warnings) *warnings = store.unused(requests, scaleKeys);
   return table;
 }
 

@@ -2,6 +2,8 @@
 #include "Evaluator.h"
 #include "State.h"
 
+#include <utility>
+
 namespace triton::sema {
 
 /// The name at fault in a call: where the caret goes.
@@ -151,7 +153,9 @@ bool Evaluator::bindParameters(const ast::Stmt &decl, const std::vector<Argument
   std::vector<Formal> formals;
   for (auto &param : decl.params)
     formals.push_back({param.name.text, !param.defaultValue});
+  binding = true;
   auto bound = bindArguments(decl.name.text, formals, args, at);
+  binding = false;
   if (!bound)
     return false;
   auto rangeOf = [&](size_t i) { return (*bound)[i] < 0 ? at : args[size_t((*bound)[i])].source->value->range; };
@@ -166,7 +170,12 @@ bool Evaluator::bindParameters(const ast::Stmt &decl, const std::vector<Argument
     Value value = (*bound)[i] >= 0 ? given(i) : eval(*param.defaultValue);
     SourceRange range = (*bound)[i] >= 0 ? rangeOf(i) : param.defaultValue->range;
     if (param.type) {
+      bool given = (*bound)[i] >= 0;
+      bool outerBinding = std::exchange(binding, given);
+      auto *outerParameter = std::exchange(bindingTo, given ? &param : nullptr);
       Value converted = convertTo(*param.type, value, range);
+      binding = outerBinding;
+      bindingTo = outerParameter;
       fine &= !(converted.isPoison() && !value.isPoison());
       value = std::move(converted);
     }

@@ -15,7 +15,7 @@ namespace triton::sema {
 void Evaluator::addChain(Diagnostic &diagnostic) const {
   auto inLibrary = [&](SourceRange range) { return range.isValid() && libraryFiles.count(range.file) != 0; };
   // What goes wrong inside the library is the fault of the place that called it.
-  size_t links = chain.size();
+  size_t links = chain.size() - (binding && !chain.empty() ? 1 : 0);
   if (inLibrary(diagnostic.range)) {
     while (links > 0 && (!chain[links - 1].at.isValid() || inLibrary(chain[links - 1].at)))
       --links;
@@ -142,6 +142,12 @@ void Evaluator::declareHoisted(const std::vector<ast::StmtPtr> &items) {
   for (auto &item : items) {
     if (!item || item->name.text.empty())
       continue;
+    if (item->kind == ast::Stmt::Model && frame->kind == Frame::File && !scope->findHere(item->name.text)) {
+      // A model is a name, but not one that can be called or read from.
+      Slot *slot = scope->declare(item->name.text, Slot::TopLevel, item->name.range);
+      slot->value = Value::ofModule(item->name.text, nullptr);
+      slot->set = true;
+    }
     if (item->kind != ast::Stmt::Layer && item->kind != ast::Stmt::Fn)
       continue;
     if (scope->findHere(item->name.text) && scope->findHere(item->name.text)->kind != Slot::Dimension)
@@ -188,7 +194,8 @@ void Evaluator::runFile(SourceFile &file) {
     else if (item && item->kind == ast::Stmt::Use)
       execUse(*item);
   }
-  checkNames(file, diags, recursive);
+  file.incomplete |= file.program->hadErrors;
+  file.namesFine = checkNames(file, diags, recursive);
   int64_t outerIterations = iterations;
   iterations = 0;
   execItems(file.program->items);

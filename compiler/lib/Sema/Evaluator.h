@@ -33,6 +33,7 @@ struct SourceFile {
   Scope *imports = nullptr;
   Scope *scope = nullptr;
   bool complete = false; ///< its top-level statements have run
+  bool namesFine = true; ///< the name check found no undefined name
   bool incomplete = false; ///< an import was not found or had errors: names may be missing
 };
 
@@ -122,6 +123,7 @@ private:
   // ---- Expressions.cpp
   Value eval(const ast::Expr &expr);
   Value evalName(const ast::Expr &expr);
+  bool declaredInBranch(const ast::Stmt &layer, std::string_view name);
   Value readSlot(const Slot &slot, SourceRange at);
   Value evalMember(const ast::Expr &expr);
   Value evalIndex(const ast::Expr &expr);
@@ -302,10 +304,14 @@ private:
     SourceRange at;
   };
   std::vector<ChainLink> chain;
+  bool binding = false; // arguments are bound: the innermost link of the chain is not yet running
+  const ast::Parameter *bindingTo = nullptr; // the parameter that takes the value under check
+  std::string literalHelp; // for a literal that does not fit
   int64_t genericBudget = 0; // statements that one generic check may still run
 
   std::unordered_set<std::string> genericNames; // variables that stand for unknown compile-time values
   std::unordered_map<const ast::Stmt *, LayerKind> layerKinds;
+  std::unordered_map<const ast::Stmt *, std::unordered_set<std::string_view>> branchNames;
   std::unordered_map<const ast::Stmt *, std::vector<std::string_view>> assigned;
   std::unordered_set<const ast::Stmt *> checked; // generic checks done or under way
   std::unordered_set<const ast::Stmt *> recursive;

@@ -51,14 +51,45 @@ Value Evaluator::evalName(const ast::Expr &expr) {
     return readSlot(*slot, expr.range);
   if (isFunctionName(expr.text) || findOperation(expr.text))
     return Value::ofBuiltin(expr.text);
-  // The name check has reported names that nothing declares. What is left was declared by a branch that is not taken.
+  // The name check has reported names that nothing declares. What is left was declared by a branch that is not taken, or
+  // by a `let` that has not run yet.
   for (Scope *at = scope; at; at = at->parent)
-    if (at->kind == Scope::Body && at->owner && at->owner->kind == ast::Stmt::Layer) {
-      report(Diag::NoMember, expr.range, {at->owner->name.text, expr.text});
-      return Value::poison();
+    if (at->kind == Scope::Body && at->owner && at->owner->kind == ast::Stmt::Layer && declaredInBranch(*at->owner, expr.text)) {
+      if (!generic)
+        report(Diag::NoMember, expr.range, {at->owner->name.text, expr.text})
+            .note({}, "the branch that declares it is not taken");
+      return generic ? Value::unknownOf() : Value::poison();
     }
-  report(Diag::NoValueYet, expr.range, {expr.text});
+  if (!frame->file || (frame->file->namesFine && !frame->file->incomplete))
+    report(Diag::NoValueYet, expr.range, {expr.text});
   return Value::poison();
+}
+
+static void collectBranchNames(const std::vector<ast::StmtPtr> &items, bool inBranch, std::unordered_set<std::string_view> &names) {
+  for (auto &item : items) {
+    if (!item)
+      continue;
+    if (inBranch) {
+      if (item->kind == ast::Stmt::Let)
+        for (auto &name : item->binder.names)
+          names.insert(name.text);
+      else if (!item->name.text.empty())
+        names.insert(item->name.text);
+    }
+    if (item->kind == ast::Stmt::If)
+      for (const ast::Stmt *at = item.get(); at; at = at->elseIf.get()) {
+        collectBranchNames(at->body.items, true, names);
+        if (at->elseBlock)
+          collectBranchNames(at->elseBlock->items, true, names);
+      }
+  }
+}
+
+bool Evaluator::declaredInBranch(const ast::Stmt &layer, std::string_view name) {
+  auto [it, fresh] = branchNames.try_emplace(&layer);
+  if (fresh)
+    collectBranchNames(layer.body.items, false, it->second);
+  return it->second.count(name) != 0;
 }
 
 Value Evaluator::evalMember(const ast::Expr &expr) {
@@ -321,7 +352,7 @@ bool Evaluator::bindNames(const ast::Binder &binder, const Value &value, Scope *
     return true;
   if (isSequence)
     report(Diag::ValueCount, binder.range,
-           {"of the names", std::to_string(binder.names.size()), std::to_string(value.list().size())});
+           {std::string(sources.text(binder.range)), std::to_string(binder.names.size()), std::to_string(value.list().size())});
   else
     report(Diag::TypeMismatch, at, {"list", typeString(value)});
   return false;
@@ -400,6 +431,13 @@ Value Evaluator::evalTensorLiteral(const ast::Expr &expr) {
       ok = false;
       continue;
     }
+    if (rt->type.dtype == DType::Trit && value.kind == Value::Int && !expr.args.empty() && literalHelp.empty()) {
+      std::string shape = shapeString(rt->type.shape);
+      SourceRange inside = expr.args.front().range;
+      inside.end = expr.args.back().range.end;
+      literalHelp = "for integer weights write Tensor" + shape.substr(0, shape.size() - 1) + ", int8](" +
+                    std::string(sources.text(inside)) + ")";
+    }
     auto scalar = adaptLiteral(steer(value), rt->type.dtype, range);
     if (!scalar) {
       ok = false;
@@ -407,6 +445,7 @@ Value Evaluator::evalTensorLiteral(const ast::Expr &expr) {
     }
     data->push_back(isFloat(rt->type.dtype) ? (*scalar)->floatValue : double((*scalar)->intValue));
   }
+  literalHelp.clear();
   auto count = elementCount(rt->type.shape);
   bool symbolic = false;
   for (auto &dim : rt->type.shape)

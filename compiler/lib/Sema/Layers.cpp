@@ -193,6 +193,11 @@ Value Evaluator::makeParam(const ast::Stmt &stmt, const ast::Name &name) {
     for (auto &dim : rt->type.shape)
       if (!dim.constant() && unknown.empty())
         unknown = dim.str();
+    bool reported = false;
+    for (auto &[dim, range] : p.sizes)
+      reported |= dim.isUnknown() && sources.text(range) != "?";
+    if (reported || (!rt->shapeKnown && p.sized && p.ellipsis < 0))
+      return Value::poison();
     if (!rt->shapeKnown || !unknown.empty()) {
       report(Diag::NotCompileTime, type.range, {rt->shapeKnown ? unknown : "shape of " + name.text});
       return Value::poison();

@@ -222,7 +222,10 @@ void Evaluator::buildModel(const ast::Stmt &stmt, SourceFile &file, TypedModule 
   if (inner.result)
     addOutputs(stmt, *inner.result, stmt.name.range);
   withNotes([&](DiagnosticEngine &d) { graph.finish(root, d); });
-  if (diags.errorCount() == errorsBefore) {
+  size_t expected = stmt.result ? stmt.result->items.size() : 0;
+  if (!diags.hasErrors() && graph.graph.outputs.size() != expected)
+    report(Diag::NotCompileTime, stmt.result ? stmt.result->range : stmt.name.range, {"result of " + stmt.name.text});
+  if (diags.errorCount() == errorsBefore && graph.graph.outputs.size() == expected) {
     checkSums(graph.graph);
     into.models.push_back(std::move(graph.graph));
   }

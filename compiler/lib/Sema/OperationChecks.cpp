@@ -191,8 +191,12 @@ bool Check::pairAtLeast(const char *key, int64_t least) const {
 
 void Check::wait(const Dim &left, const char *relation, const Dim &right) const {
   if (!waits || left.isUnknown() || right.isUnknown() || left.overflowed() || right.overflowed()) return;
-  for (const RuntimeCheck &known : *waits)
+  // Repeated layers leave the same check again and again; looking far back would be quadratic.
+  constexpr size_t kLookBack = 64;
+  for (size_t i = waits->size(), end = i > kLookBack ? i - kLookBack : 0; i-- > end;) {
+    const RuntimeCheck &known = (*waits)[i];
     if (known.left == left && known.right == right && known.relation == relation) return;
+  }
   waits->push_back({left, right, relation, "'" + name + "' needs " + left.str() + " " + relation + " " + right.str(), at});
 }
 

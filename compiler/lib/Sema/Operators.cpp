@@ -139,7 +139,9 @@ bool Evaluator::fitsDType(int64_t value, DType dtype, SourceRange at) {
   if (dtype == DType::Trit) {
     if (value >= -1 && value <= 1)
       return true;
-    report(Diag::NotATrit, at, {std::to_string(value)});
+    auto diagnostic = report(Diag::NotATrit, at, {std::to_string(value)});
+    if (!literalHelp.empty())
+      diagnostic.help(literalHelp);
     return false;
   }
   IntRange range = integerRange(dtype);
@@ -502,9 +504,9 @@ Value Evaluator::compareValues(BinaryOp op, const Value &lhs, const Value &rhs, 
   auto notKnown = [&](const Value &value) {
     if (value.kind != Value::Tensor)
       return false;
-    if (generic)
-      return true;
-    report(Diag::NotCompileTime, at, {typeString(value)});
+    bool never = value.tensor().shapeKnown && !value.tensor().isScalar(); // a scalar may be known in an instance
+    if (!generic || never)
+      report(Diag::NotCompileTime, at, {typeString(value)});
     return true;
   };
   if (notKnown(lhs) || notKnown(rhs))

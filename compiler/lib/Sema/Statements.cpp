@@ -71,6 +71,8 @@ Flow Evaluator::execPlain(const ast::Stmt &stmt) {
 
 Slot *Evaluator::declare(const ast::Name &name, Slot::Kind kind) {
   if (Slot *first = scope->findHere(name.text)) {
+    if (generic && frame->kind == Frame::Layer)
+      return first; // of another branch; the name check and the instances decide
     if (first->kind != Slot::Dimension) {
       report(Diag::Redeclared, name.range, {name.text}).note(first->declared, "the first declaration is here");
       return nullptr;

@@ -213,7 +213,12 @@ void Evaluator::checkTypeNames(const ast::TypeSpec &type) {
 }
 
 Value Evaluator::mismatch(Diag code, const ast::TypeSpec &type, const Value &value, SourceRange at) {
-  report(code, at, {patternString(type), typeString(value)});
+  // Beside a value that has no shape, the type is clearest as it is written.
+  bool shaped = value.kind == Value::Tensor && value.tensor().shapeKnown && !value.tensor().isScalar();
+  std::string expected = shaped || type.kind != ast::TypeSpec::Tensor ? patternString(type) : std::string(sources.text(type.range));
+  auto diagnostic = report(code, at, {expected, typeString(value)});
+  if (bindingTo && !libraryFiles.count(bindingTo->name.range.file))
+    diagnostic.note(bindingTo->name.range, "parameter '" + bindingTo->name.text + "' is declared here");
   return Value::poison();
 }
 

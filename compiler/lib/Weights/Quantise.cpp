@@ -56,6 +56,24 @@ bool ScaleLayout::groupDivides(const TensorShape &shape, int64_t axis, int64_t g
   return group > 0 && channels > 0 && count / channels % group == 0;
 }
 
+std::vector<uint32_t> ScaleLayout::indices(size_t count) const {
+  std::vector<uint32_t> out(count);
+  if (perTensor) return out;
+  size_t at = 0;
+  for (int64_t outer = 0; at < count; ++outer)
+    for (int64_t c = 0; c < axisSize && at < count; ++c) {
+      int64_t position = outer * inner, group = position / groupSize, left = groupSize - position % groupSize;
+      for (int64_t i = 0; i < inner && at < count; ++i, ++at) {
+        out[at] = static_cast<uint32_t>(c * groupCount + group);
+        if (--left == 0) {
+          ++group;
+          left = groupSize;
+        }
+      }
+    }
+  return out;
+}
+
 TensorShape ScaleLayout::shape() const {
   if (perTensor) return {};
   if (perGroup) return {channelCount, groupCount};
@@ -84,10 +102,10 @@ struct Statistics {
   std::vector<double> absSum, absMax;
   std::vector<int64_t> count;
 
-  Statistics(std::span<const double> values, const ScaleLayout &layout)
-      : absSum(static_cast<size_t>(layout.scales())), absMax(absSum.size()), count(absSum.size()) {
+  Statistics(std::span<const double> values, const std::vector<uint32_t> &index, size_t scales)
+      : absSum(scales), absMax(scales), count(scales) {
     for (size_t i = 0; i < values.size(); ++i) {
-      auto s = static_cast<size_t>(layout.scaleOf(static_cast<int64_t>(i)));
+      size_t s = index[i];
       double a = std::fabs(values[i]);
       absSum[s] += a;
       absMax[s] = std::max(absMax[s], a);
@@ -100,12 +118,12 @@ struct Statistics {
 } // namespace
 
 /// Trits by a threshold per group; the scale is the mean of what is kept, or 1.
-static void byThreshold(std::span<const double> values, const ScaleLayout &layout, const std::vector<double> &threshold,
+static void byThreshold(std::span<const double> values, const std::vector<uint32_t> &index, const std::vector<double> &threshold,
                         std::vector<int8_t> &codes, std::vector<double> &scales) {
   std::vector<double> kept(scales.size());
   std::vector<int64_t> count(scales.size());
   for (size_t i = 0; i < values.size(); ++i) {
-    auto s = static_cast<size_t>(layout.scaleOf(static_cast<int64_t>(i)));
+    size_t s = index[i];
     double a = std::fabs(values[i]);
     if (!(a > threshold[s])) continue;
     codes[i] = signOf(values[i]);
@@ -132,8 +150,9 @@ Result<WeightCodes> quantiseWeights(std::span<const double> values, const Tensor
   out.groups = layout.groups();
   out.codes.assign(values.size(), 0);
   std::vector<double> scales(static_cast<size_t>(layout.scales()), 1);
-  Statistics stats(values, layout);
-  auto scaleIndex = [&](size_t i) { return static_cast<size_t>(layout.scaleOf(static_cast<int64_t>(i))); };
+  std::vector<uint32_t> index = layout.indices(values.size());
+  Statistics stats(values, index, scales.size());
+  auto scaleIndex = [&](size_t i) -> size_t { return index[i]; };
 
   if (!trits) {
     auto limit = static_cast<double>(largestCode(policy.storage));
@@ -144,11 +163,11 @@ Result<WeightCodes> quantiseWeights(std::span<const double> values, const Tensor
     case WeightMethod::Twn: {
       std::vector<double> threshold(scales.size());
       for (size_t s = 0; s < scales.size(); ++s) threshold[s] = policy.threshold * stats.mean(s);
-      byThreshold(values, layout, threshold, out.codes, scales);
+      byThreshold(values, index, threshold, out.codes, scales);
       break;
     }
     case WeightMethod::Fixed:
-      byThreshold(values, layout, std::vector<double>(scales.size(), policy.threshold), out.codes, scales);
+      byThreshold(values, index, std::vector<double>(scales.size(), policy.threshold), out.codes, scales);
       break;
     case WeightMethod::AbsMean:
       for (size_t s = 0; s < scales.size(); ++s) scales[s] = stats.mean(s) == 0 ? 1 : stats.mean(s);

@@ -1,5 +1,7 @@
 #include "triton/Weights/WeightStore.h"
 
+#include "triton/Tensor/Npy.h"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -9,17 +11,23 @@ namespace triton {
 std::vector<float> LoadedWeight::real(const ScaleLayout &layout) const {
   if (!hasCodes(storage)) return values;
   std::vector<float> out(codes.codes.size());
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<float>(codes.codes[i]) * codes.scales[static_cast<size_t>(layout.scaleOf(static_cast<int64_t>(i)))];
+  std::vector<uint32_t> index = layout.indices(out.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(codes.codes[i]) * codes.scales[index[i]];
   return out;
 }
 
 Result<WeightStore> WeightStore::open(const std::string &path) {
+  if (std::string_view(path).ends_with(".npz")) {
+    auto arrays = readNpz(path);
+    if (!arrays) return arrays.takeError();
+    return fromTensors(*arrays, path);
+  }
   Result<SafetensorsFile> opened = SafetensorsFile::open(path);
   if (!opened) return opened.takeError();
   WeightStore store;
   store.storeName = path;
   store.file = std::move(*opened);
+  store.offsetsAreInFile = true;
   return store;
 }
 
@@ -65,7 +73,8 @@ Result<std::vector<double>> WeightStore::reals(const std::string &key, const Saf
   for (size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))
       return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
-                   std::to_string(i) + " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")"};
+                   std::to_string(i) +
+                   (offsetsAreInFile ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
   return values;
 }
 
@@ -137,7 +146,8 @@ Result<LoadedWeight> WeightStore::finish(const WeightRequest &request, std::vect
     std::vector<double> delta, scale;
     WeightPolicy policy = request.policy;
     bool learned = storage == DType::Trit && policy.method == WeightMethod::Learned;
-    if (learned && file) {
+    bool madeUp = randomSeed && !contains(request.key);
+    if (learned && !madeUp) {
       ScaleLayout layout = scaleLayout(policy, request.shape, request.channelAxis);
       for (auto [suffix, into] : {std::pair{".delta", &delta}, std::pair{".scale", &scale}}) {
         Result<std::vector<double>> side = sideValues(request.key + suffix, layout);
@@ -184,10 +194,7 @@ std::vector<double> WeightStore::randomValues(const WeightRequest &request) cons
 }
 
 Result<LoadedWeight> WeightStore::load(const WeightRequest &request) const {
-  if (isRandom()) {
-    if (request.init && request.initIsTrits && hasCodes(request.policy.storage)) return tritsAsTheyAre(request, *request.init);
-    return finish(request, request.init ? *request.init : randomValues(request));
-  }
+  if (randomSeed && !request.init && !contains(request.key)) return finish(request, randomValues(request));
   if (request.init && !contains(request.key)) {
     if (elementCount(request.shape) != static_cast<int64_t>(request.init->size()))
       return Error{"'" + request.key + "': the source gives " + std::to_string(request.init->size()) + " values for shape " +
@@ -225,9 +232,7 @@ Result<std::optional<float>> WeightStore::activationScale(const std::string &key
 
 WeightReport WeightStore::check(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const {
   WeightReport report;
-  std::set<std::string> known(scaleKeys.begin(), scaleKeys.end());
   for (const WeightRequest &request : requests) {
-    known.insert({request.key, request.key + ".scale", request.key + ".delta"});
     Result<LoadedWeight> loaded = load(request);
     if (!loaded) report.errors.push_back(loaded.error().message);
   }
@@ -235,14 +240,21 @@ WeightReport WeightStore::check(const std::vector<WeightRequest> &requests, cons
     Result<std::optional<float>> scale = activationScale(key);
     if (!scale) report.errors.push_back(scale.error().message);
   }
-  if (!file) return report;
+  report.warnings = unused(requests, scaleKeys);
+  return report;
+}
+
+std::vector<std::string> WeightStore::unused(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const {
+  std::vector<std::string> warnings;
+  if (!file) return warnings;
+  std::set<std::string> known(scaleKeys.begin(), scaleKeys.end());
+  for (const WeightRequest &request : requests) known.insert({request.key, request.key + ".scale", request.key + ".delta"});
   for (const SafetensorsFile::Entry &e : file->entries()) {
     // PyTorch counts batches in every batch norm; nobody reads it.
-    std::string_view counter = "num_batches_tracked";
-    bool counts = e.key.size() >= counter.size() && std::string_view(e.key).substr(e.key.size() - counter.size()) == counter;
-    if (!known.count(e.key) && !counts) report.warnings.push_back(storeName + ": tensor '" + e.key + "' is not used by the program");
+    if (!known.count(e.key) && !std::string_view(e.key).ends_with("num_batches_tracked"))
+      warnings.push_back(storeName + ": tensor '" + e.key + "' is not used by the program");
   }
-  return report;
+  return warnings;
 }
 
 } // namespace triton

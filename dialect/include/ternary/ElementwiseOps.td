@@ -21,8 +21,7 @@ def Ternary_GeluOp : Ternary_SameTypeOp<"gelu", Ternary_RealTensor, "x * (1 + er
     "With `approx` the tanh form `x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2`.", (ins UnitAttr:$approx)>;
 
 def Ternary_ClampOp : Ternary_SameTypeOp<"clamp", Ternary_Tensor, "min(max(x, lo), hi), elementwise",
-    "On reals and plain integers; NaN stays NaN.\n\nConstraints: (C1) `lo <= hi`. (C2) not on codes. (C3) integer bounds on integers.",
-    (ins F64Attr:$lo, F64Attr:$hi)> {
+    "", (ins F64Attr:$lo, F64Attr:$hi)> {
   let description = [{
     On reals and plain integers; NaN stays NaN.
 

@@ -24,7 +24,7 @@ class Ternary_InferredOp<string mnemonic, list<Trait> traits = []>
 class Ternary_SameTypeOp<string mnemonic, Type tensor, string text, string details, dag extra = (ins)>
     : Ternary_Op<mnemonic, [SameOperandsAndResultType]> {
   let summary = text;
-  let description = details # "\n\nExample: `%y = ternary." # mnemonic # " %x : tensor<4x8xf32>`";
+  let description = details # "\n\nExample: `%y = ternary." # mnemonic # " %x : tensor<4x8xf32>`\n";
   let arguments = !con((ins tensor:$x), extra);
   let results = (outs tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x)";
@@ -36,7 +36,9 @@ class Ternary_RealUnaryOp<string mnemonic, string formula>
 class Ternary_AnyUnaryOp<string mnemonic, string formula>
     : Ternary_SameTypeOp<mnemonic, Ternary_Tensor, formula # ", elementwise",
                          "`" # formula # "` on reals, codes and integers; codes keep type and scale. Integers of a "
-                         # "narrower range saturate to `lo`..`hi` where given, `i32` and `i64` wrap, others saturate.",
+                         # "narrower range saturate to `lo`..`hi` where given, `i32` and `i64` wrap, others saturate.\n\n"
+                         # "Constraints: (C1) `lo` and `hi` come together, `lo <= hi`, inside the range of the codes or "
+                         # "integers, and never with reals.",
                          (ins OptionalAttr<I64Attr>:$lo, OptionalAttr<I64Attr>:$hi)> {
   let hasFolder = 1;
   let hasVerifier = 1;

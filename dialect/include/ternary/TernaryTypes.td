@@ -24,6 +24,8 @@ def Ternary_QuantType : Ternary_Type<"Quant", "quant"> {
     `!ternary.quant<u8, 0.0125>`: a code q stands for the real number fl(q * scale). The kind gives the range: `i8`
     -127..127, `u8` 0..255, `i6` -31..31, `u6` 0..63, `i4` -7..7, `u4` 0..15, `t` -1..1. The scale is a positive binary32,
     printed with enough digits to read back the same bits. A code takes one byte.
+
+    Constraints: (C1) the kind is one of these. (C2) the scale is positive and finite.
   }];
   let parameters = (ins "::triton::ternary::CodeKind":$kind, "uint32_t":$scaleBits);
   let skipDefaultBuilders = 1;

@@ -338,6 +338,22 @@ TEST(Runner, RefusesWrongUseWithStatusTwoAndBadFilesWithOne) {
   EXPECT_EQ(WEXITSTATUS(system((std::string(TRITON_TEST_RUNNER) + " /nonexistent.tern --list" + quiet).c_str())), 3);
 }
 
+#ifdef TRITON_TEST_EMBED
+TEST(Example, EmbedInCRunsAnArtifact) {
+  const TemporaryFile file(test::written(test::denseModel())), input({1, 0, 0, 0, 0, 0, 0, 0}), output({});
+  const auto run = [&](const std::string &arguments) {
+    const int status = system((std::string(TRITON_TEST_EMBED) + " " + file.path + " " + arguments + " >" + output.path + " 2>&1").c_str());
+    std::ifstream stream(output.path);
+    return std::to_string(WEXITSTATUS(status)) + "\n" + std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  EXPECT_EQ(run(""), "0\nscores (int32, 4 elements): 100 -7 0 3\n  largest: 0 = zero\n"
+                     "threads (int32, 2 elements): 1 1\n  largest: 0 = zero\n");
+  EXPECT_EQ(run(input.path), "0\nscores (int32, 4 elements): 101 -7 -1 4\n  largest: 0 = zero\n"
+                             "threads (int32, 2 elements): 1 1\n  largest: 0 = zero\n");
+  EXPECT_EQ(run(file.path), "1\nembed: " + file.path + ": not a readable file of 8 bytes\n");
+}
+#endif
+
 #ifdef TRITON_TEST_KERNELS_AARCH64
 TEST(Runner, RunsAnAArch64ArtifactUnderTheEmulator) {
   if (system("command -v qemu-aarch64 >/dev/null") != 0) GTEST_SKIP() << "qemu-aarch64 is not installed";

@@ -21,6 +21,7 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> generateIR(mlir::MLIRContext &context,
                                                      const SourceManager &sources);
 
 /// A function `test` without arguments that returns left and right of every assert, in order: results 2*i and 2*i + 1.
+/// Plans the quantisers itself, with the compared values as outputs.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> generateTestIR(mlir::MLIRContext &context, const TestCase &test,
                                                          const SourceManager &sources);
 

@@ -36,6 +36,8 @@ public:
     int64_t position = block / axisSize * inner + element % inner;
     return perTensor ? 0 : c * groupCount + position / groupSize;
   }
+  /// scaleOf of the first `count` elements, without a division for each.
+  std::vector<uint32_t> indices(size_t count) const;
   /// The shape of the scales in a checkpoint: [], [C] or [C, G].
   TensorShape shape() const;
 

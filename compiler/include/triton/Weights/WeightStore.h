@@ -51,7 +51,7 @@ struct WeightReport {
 /// Serves tensors by key. Immutable once made; may be shared between threads.
 class WeightStore {
 public:
-  /// A checkpoint file (.safetensors).
+  /// A checkpoint file: .safetensors, or arrays by key in a .npz.
   static Result<WeightStore> open(const std::string &path);
   /// The same for tensors in memory; `name` stands in messages.
   static Result<WeightStore> fromTensors(const std::vector<std::pair<std::string, HostTensor>> &tensors, std::string name);
@@ -60,7 +60,11 @@ public:
   /// Holds nothing: only parameters with an `init` load.
   static WeightStore none();
 
-  bool isRandom() const { return randomSeed.has_value(); }
+  /// From now on makes up what the checkpoint lacks, as `random` does.
+  void fillMissing(uint64_t seed) { randomSeed = seed; }
+
+  /// True if there is no checkpoint and everything is made up.
+  bool isRandom() const { return randomSeed.has_value() && !file; }
   uint64_t seed() const { return randomSeed.value_or(0); }
   const std::string &name() const { return storeName; }
   bool contains(std::string_view key) const { return file && file->find(key); }
@@ -74,6 +78,8 @@ public:
   /// Checks that every request can be served and says what is left over. `scaleKeys` are activation scales that the program
   /// would read; they may be absent.
   WeightReport check(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const;
+  /// The warnings of `check` alone: what the store holds and nobody reads. Loads nothing.
+  std::vector<std::string> unused(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const;
 
 private:
   WeightStore() = default;
@@ -87,6 +93,7 @@ private:
   std::string storeName;
   std::optional<SafetensorsFile> file;
   std::optional<uint64_t> randomSeed;
+  bool offsetsAreInFile = false; ///< the entries lie in the user's own file
 };
 
 } // namespace triton
