@@ -97,7 +97,7 @@ std::vector<HostTensor> syntheticSample(func::FuncOp function, uint64_t seed) {
     TensorShape shape;
     for (int64_t size : type.getShape()) shape.push_back(ShapedType::isDynamic(size) ? 1 : size);
     auto n = static_cast<size_t>(elementCount(shape).value_or(0));
-    uint64_t stream = fnv1a64("input") ^ (seed + arg.getArgNumber() * 0x9E3779B9u);
+    uint64_t stream = keyHash64("input") ^ (seed + arg.getArgNumber() * 0x9E3779B9u);
     Type element = type.getElementType();
     bool bytes = element.isUnsignedInteger(8);
     if (auto dtypes = function.getArgAttrOfType<ArrayAttr>(arg.getArgNumber(), "ternary.dtypes"); dtypes && isReal(element))

@@ -15,7 +15,7 @@ uint64_t splitMix64(uint64_t seed, uint64_t index) {
   return z ^ (z >> 31);
 }
 
-uint64_t fnv1a64(std::string_view text) {
+uint64_t keyHash64(std::string_view text) {
   uint64_t hash = 0xCBF29CE484222325u;
   for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
   return hash;
@@ -24,7 +24,7 @@ uint64_t fnv1a64(std::string_view text) {
 /// True when the draw of element `index` says zero, where `zero` is the probability of that.
 static bool drawsZero(uint64_t z, double zero) { return static_cast<double>(z >> 11) < std::floor(zero * 0x1p53); }
 
-std::vector<int8_t> randomTrits(int64_t count, uint64_t seed, double zero) {
+std::vector<int8_t> drawTrits(int64_t count, uint64_t seed, double zero) {
   std::vector<int8_t> trits(static_cast<size_t>(count));
   for (size_t i = 0; i < trits.size(); ++i) {
     uint64_t z = splitMix64(seed, i);

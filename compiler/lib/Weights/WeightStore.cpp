@@ -187,7 +187,7 @@ std::vector<double> WeightStore::randomValues(const WeightRequest &request) cons
     auto axis = static_cast<size_t>(std::clamp<int64_t>(request.channelAxis, 0, static_cast<int64_t>(request.shape.size()) - 1));
     bound = std::sqrt(6.0 / static_cast<double>(std::max<int64_t>(count / std::max<int64_t>(request.shape[axis], 1), 1)));
   }
-  uint64_t stream = fnv1a64(request.key) ^ *randomSeed;
+  uint64_t stream = keyHash64(request.key) ^ *randomSeed;
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<float>((static_cast<double>(splitMix64(stream, i) >> 11) * 0x1p-52 - 1) * bound);
   return values;

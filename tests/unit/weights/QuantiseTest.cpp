@@ -27,19 +27,19 @@ using Codes = std::vector<int8_t>;
 using Scales = std::vector<float>;
 
 TEST(RandomTrits, FirstTenOfSeeds0And1) {
-  EXPECT_EQ(randomTrits(10, 1, 1.0 / 3), (Codes{1, 1, -1, 1, 1, -1, 1, 1, 0, -1}));
-  EXPECT_EQ(randomTrits(10, 0, 1.0 / 3), (Codes{1, -1, 0, -1, 0, 0, 0, -1, 0, -1}));
+  EXPECT_EQ(drawTrits(10, 1, 1.0 / 3), (Codes{1, 1, -1, 1, 1, -1, 1, 1, 0, -1}));
+  EXPECT_EQ(drawTrits(10, 0, 1.0 / 3), (Codes{1, -1, 0, -1, 0, 0, 0, -1, 0, -1}));
 }
 
 TEST(RandomTrits, ZeroProbabilityIsKept) {
-  Codes all = randomTrits(1000, 7, 1.0), none = randomTrits(1000, 7, 0.0);
+  Codes all = drawTrits(1000, 7, 1.0), none = drawTrits(1000, 7, 0.0);
   EXPECT_EQ(std::count(all.begin(), all.end(), 0), 1000);
   EXPECT_EQ(std::count(none.begin(), none.end(), 0), 0);
 }
 
 TEST(Fnv1a, KnownValues) {
-  EXPECT_EQ(fnv1a64(""), 0xCBF29CE484222325u);
-  EXPECT_EQ(fnv1a64("a"), 0xAF63DC4C8601EC8Cu);
+  EXPECT_EQ(keyHash64(""), 0xCBF29CE484222325u);
+  EXPECT_EQ(keyHash64("a"), 0xAF63DC4C8601EC8Cu);
 }
 
 TEST(Twn, ThresholdIsStrictAndScaleIsTheMeanOfTheKept) {
@@ -96,7 +96,7 @@ TEST(Stochastic, DrawsAsRandomTernaryDoes) {
   WeightPolicy p = trits(WeightMethod::Stochastic);
   p.seed = 11;
   WeightCodes c = quantise(w, {200}, p);
-  Codes draws = randomTrits(200, 11, 0.5);
+  Codes draws = drawTrits(200, 11, 0.5);
   for (size_t i = 0; i + 1 < 200; ++i) EXPECT_EQ(c.codes[i], draws[i] == 0 ? 0 : -1) << i;
   EXPECT_EQ(c.codes.back(), 1);
   EXPECT_EQ(c.scales, (Scales{0.5f}));

@@ -16,9 +16,9 @@ namespace triton {
 /// SplitMix64: number `index` (from 0) of the stream `seed`.
 uint64_t splitMix64(uint64_t seed, uint64_t index);
 /// FNV-1a-64 of a text: the seed of what has no seed of its own.
-uint64_t fnv1a64(std::string_view text);
+uint64_t keyHash64(std::string_view text);
 /// The trits of `random_ternary(count, seed, zero)`.
-std::vector<int8_t> randomTrits(int64_t count, uint64_t seed, double zero);
+std::vector<int8_t> drawTrits(int64_t count, uint64_t seed, double zero);
 
 /// Which scale each element of a weight has: channel c = its index on `axis`, group = its row-major position inside the
 /// channel divided by the group's size. Scale number c * groups + g; one scale in all for per tensor.

@@ -55,7 +55,7 @@ public:
   static Result<WeightStore> open(const std::string &path);
   /// The same for tensors in memory; `name` stands in messages.
   static Result<WeightStore> fromTensors(const std::vector<std::pair<std::string, HostTensor>> &tensors, std::string name);
-  /// Makes every tensor up: element i of key K is drawn from SplitMix64 with the seed fnv1a64(K) xor `seed`, as ParamRole says.
+  /// Makes every tensor up: element i of key K is drawn from SplitMix64 with the seed keyHash64(K) xor `seed`, as ParamRole says.
   static WeightStore random(uint64_t seed);
   /// Holds nothing: only parameters with an `init` load.
   static WeightStore none();
