@@ -47,6 +47,9 @@ LogicalResult ConstantOp::verify() {
                                         << value.getElementType();
   // Resources are checked by who makes them: this runs after every pass.
   if (isa<TritType, QuantType>(element) && isa<DenseElementsAttr>(value)) {
+    auto dense = cast<DenseElementsAttr>(value);
+    if (dense.isSplat()) // one value, however many times
+      value = dense.resizeSplat(RankedTensorType::get({1}, value.getElementType()));
     FailureOr<std::vector<int64_t>> codes = intVector(value);
     auto [lo, hi] = integerRange(element);
     if (failed(codes) || llvm::any_of(*codes, [lo = lo, hi = hi](int64_t v) { return v < lo || v > hi; }))

@@ -47,8 +47,9 @@ Sizes withoutAxis(ArrayRef<int64_t> shape, int64_t axis, bool keep) {
   return result;
 }
 
-/// Sizes above this (2^31) cannot be meant and would make the arithmetic here wrap.
-static constexpr int64_t kMaxSize = int64_t(1) << 31;
+/// Strides, paddings and the like above this cannot be meant; times a tensor's size (at most 2^40) they stay in 64
+/// bits.
+static constexpr int64_t kMaxSize = int64_t(1) << 20;
 
 static bool isPair(ArrayRef<int64_t> values, int64_t least) {
   return values.size() == 2 && llvm::all_of(values, [&](int64_t v) { return v >= least && v <= kMaxSize; });

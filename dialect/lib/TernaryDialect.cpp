@@ -5,6 +5,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <charconv>
 #include <cmath>
@@ -87,11 +88,17 @@ std::pair<int64_t, int64_t> integerRange(Type element) {
   return {-hi - 1, hi};
 }
 
+/// The language's limit (TRI0405). It also keeps every product of sizes in this library inside 64 bits.
+static constexpr int64_t kMaxElements = int64_t(1) << 40;
+
 static bool isTensorOf(Type type, bool (*accepts)(Type element)) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || tensor.getEncoding() || !accepts(tensor.getElementType())) return false;
-  for (auto [axis, size] : llvm::enumerate(tensor.getShape()))
-    if (ShapedType::isDynamic(size) ? axis != 0 : size < 1) return false;
+  int64_t elements = 1;
+  for (auto [axis, size] : llvm::enumerate(tensor.getShape())) {
+    if (ShapedType::isDynamic(size) && axis == 0) continue;
+    if (size < 1 || llvm::MulOverflow(elements, size, elements) || elements > kMaxElements) return false;
+  }
   return true;
 }
 

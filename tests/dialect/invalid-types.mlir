@@ -74,3 +74,30 @@ func.func @entry(%x: tensor<4xf32>) {
   %0 = ternary.exp %x {ternary.entry} : tensor<4xf32>
   return
 }
+
+// -----
+
+// 2^41 elements: beyond the language's limit, and beyond what sizes may multiply to here.
+func.func @elements(%x: tensor<?x2199023255552xf32>) {
+  // expected-error @+1 {{operand #0 must be tensor of f32, f16 or bf16}}
+  %0 = ternary.exp %x : tensor<?x2199023255552xf32>
+  return
+}
+
+// -----
+
+// Sizes whose product leaves 64 bits.
+func.func @wrapping(%x: tensor<9223372036854775807x3xf32>) {
+  // expected-error @+1 {{operand #0 must be tensor of f32, f16 or bf16}}
+  %0 = ternary.exp %x : tensor<9223372036854775807x3xf32>
+  return
+}
+
+// -----
+
+// A big splat is one value to check, not 2^40.
+func.func @splat() {
+  // expected-error @+1 {{constant_c3: a value lies outside -1..1}}
+  %0 = ternary.constant dense<2> : tensor<1048576x1048576xi8> -> tensor<1048576x1048576x!ternary.trit>
+  return
+}
