@@ -211,6 +211,12 @@ std::string Evaluator::describeCall(const ast::Stmt &decl, Scope *in) const {
 bool Evaluator::enter(const ast::Stmt &decl, const std::string &title, SourceRange at) {
   if (recursive.count(&decl))
     return false;
+  constexpr int64_t kMaxCalls = 1'000'000; // of one model; each call may double the graph, so a short program can ask for more
+  if (++calls > kMaxCalls) {
+    if (calls == kMaxCalls + 1)
+      report(Diag::TooManyIterations, at).note({}, "more than 1000000 calls are made for one model");
+    return false;
+  }
   for (size_t i = 0; i < chain.size(); ++i)
     if (chain[i].decl == &decl) {
       std::string cycle;
@@ -228,12 +234,17 @@ bool Evaluator::enter(const ast::Stmt &decl, const std::string &title, SourceRan
   return true;
 }
 
+bool Evaluator::genericEnough() const {
+  constexpr size_t kMaxGenericDepth = 12; // what lies deeper is checked by itself
+  return generic && chain.size() > 1 && (genericBudget <= 0 || chain.size() > kMaxGenericDepth);
+}
+
 void Evaluator::leave() { chain.pop_back(); }
 
 Value Evaluator::callFunction(const Callable &fn, const std::vector<Argument> &args, SourceRange at, const std::string &name) {
   const ast::Stmt &decl = *fn.decl;
   checkDefinition(fn, decl.kind == ast::Stmt::Layer ? Value::Layer : Value::Function);
-  if (generic && chain.size() > 1 && genericBudget <= 0)
+  if (genericEnough())
     return Value::unknownOf();
   if (!enter(decl, name, at))
     return Value::poison();

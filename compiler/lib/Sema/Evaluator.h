@@ -182,6 +182,7 @@ private:
   std::string describeCall(const ast::Stmt &decl, Scope *scope) const;
   bool enter(const ast::Stmt &decl, const std::string &title, SourceRange at);
   void leave();
+  bool genericEnough() const;
 
   // ---- Layers.cpp
   enum class LayerKind : uint8_t { WithForward, Function, Container };
@@ -318,6 +319,7 @@ private:
   std::unordered_map<const ast::Stmt *, SourceFile *> fileOf;
   std::unordered_map<const ast::Stmt *, std::pair<Callable, Value::Kind>> callables; // of top-level definitions
   int64_t iterations = 0;
+  int64_t calls = 0; // of the model that is built
   int64_t listElements = 0;
   std::unordered_map<std::string, SourceRange> exportNames;
   std::unique_ptr<GraphBuilder> topLevel; // tensors computed outside models

@@ -35,7 +35,7 @@ Evaluator::LayerKind Evaluator::layerKind(const ast::Stmt &decl) {
 Value Evaluator::instantiate(const Callable &layer, const std::vector<Argument> &args, SourceRange at) {
   const ast::Stmt &decl = *layer.decl;
   checkDefinition(layer, Value::Layer);
-  if (generic && chain.size() > 1 && genericBudget <= 0)
+  if (genericEnough())
     return Value::unknownOf();
   bool mayHoldMembers = frame->kind == Frame::Layer || frame->kind == Frame::Model || frame->kind == Frame::Test;
   std::string title = decl.name.text;

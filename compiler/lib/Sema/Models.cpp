@@ -22,7 +22,7 @@ void Evaluator::checkDefinition(const Callable &callable, Value::Kind kind) {
 }
 
 void Evaluator::checkGeneric(const Callable &callable, Value::Kind kind) {
-  constexpr int64_t kBudget = 20'000; // statements of other definitions that one check may run
+  constexpr int64_t kBudget = 2'000; // statements of other definitions that one check may run
   State saved(*this);
   auto outerChain = std::move(chain);
   auto outerBudget = genericBudget;
@@ -186,6 +186,7 @@ void Evaluator::buildModel(const ast::Stmt &stmt, SourceFile &file, TypedModule 
   builder = &graph;
   generic = false;
   iterations = 0;
+  calls = 0;
   env = {};
   graph.graph.name = stmt.name.text;
   graph.graph.exportName = stmt.name.text;
@@ -244,6 +245,7 @@ void Evaluator::buildTest(const ast::Stmt &stmt, SourceFile &file, TypedModule &
   testAsserts = &test.asserts;
   generic = false;
   iterations = 0;
+  calls = 0;
   env = {};
   Scope *body = newScope(Scope::Body, file.scope, &stmt);
   pin(body);
