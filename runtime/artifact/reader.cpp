@@ -136,6 +136,12 @@ uint32_t countOf(const Vector *vector) {
   return vector ? vector->size() : 0;
 }
 
+/// The verifier checks that a vector lies in the buffer, but aligns only its length: elements of eight bytes may still be misplaced.
+template <typename Vector>
+bool isAligned(const Vector *vector) {
+  return !vector || vector->size() == 0 || reinterpret_cast<uintptr_t>(vector->Data()) % sizeof(uint64_t) == 0;
+}
+
 /// The length of the UTF-8 sequence at `p`, 0 if it is none. `p` ends with a zero byte, so no read leaves the text.
 unsigned utf8Length(const uint8_t *p) {
   if (p[0] < 0x80) return 1;
@@ -183,6 +189,8 @@ bool ModelChecker::checkTensor(const fb::Tensor &tensor, bool isOutput) {
       return corrupt("metadata: %s has dtype %u, which is unknown or given twice", what, dtype);
     seen |= 1u << dtype;
   }
+  if (!isAligned(tensor.shape()) || !isAligned(tensor.mean()) || !isAligned(tensor.std()))
+    return corrupt("metadata: %s has numbers at an odd place", what);
   if (tensor.shape()->size() > kMaxRank) return corrupt("metadata: %s has rank %u", what, tensor.shape()->size());
   uint64_t elements = 1;
   for (uint32_t i = 0; i < tensor.shape()->size(); ++i) {
@@ -248,6 +256,7 @@ bool ModelChecker::checkBlobs() {
 
 bool ModelChecker::checkPlacements(const fb::Variant &variant) {
   if (countOf(variant.placements()) > kMaxBlobs) return corrupt("metadata: %u placements", countOf(variant.placements()));
+  if (!isAligned(variant.placements())) return corrupt("metadata: the placements lie at an odd place");
   uint64_t end = 0;
   for (uint32_t i = 0; i < countOf(variant.placements()); ++i) {
     const fb::Placement &p = *variant.placements()->Get(i);
@@ -286,6 +295,7 @@ bool ModelChecker::checkProgram(const fb::Variant &variant, const fb::Entry &ent
   if (program.step_names()->size() != steps || program.step_offsets()->size() != steps)
     return corrupt("metadata: variant '%s' has %u step names and %u addresses for %u steps", target, program.step_names()->size(),
                    program.step_offsets()->size(), steps);
+  if (!isAligned(program.step_offsets())) return corrupt("metadata: variant '%s' has addresses at an odd place", target);
   for (uint32_t i = 0; i < steps; ++i) {
     if (!checkName(program.step_names()->Get(i), "a step")) return false;
     if (!tri_elf_is_code(&image, program.step_offsets()->Get(i)))

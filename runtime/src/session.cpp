@@ -89,7 +89,10 @@ static uint64_t largestBytes(const fb::Tensor &tensor, int64_t batch) {
   return largest;
 }
 
-/// Hands out aligned parts of one block: first to count, then for real.
+/// The user's half of a 48-bit address space: what no allocator can give need not be asked for.
+static constexpr uint64_t kMaxAddressableBytes = uint64_t(1) << 47;
+
+/// Lays aligned parts out one after the other in one block.
 class BlockPlan {
 public:
   /// The offset of a part of `bytes` bytes that may be read TRI_BUFFER_ALIGNMENT bytes past its end.
@@ -169,7 +172,7 @@ extern "C" tri_status tri_session_create(const tri_model *model, const tri_sessi
     stagingBytes += bytes; // at most 128 * 2^62; only used if the plan does not overflow
     stagingAt[i] = plan.add(bytes);
   }
-  if (plan.overflow || plan.total > SIZE_MAX / 2)
+  if (plan.overflow || plan.total > kMaxAddressableBytes)
     return fail(err, TRI_NO_MEMORY, "batch %lld needs more memory than there are addresses", (long long)batch);
 
   const tri_allocator &allocator = options.allocator ? *options.allocator : model->allocator;

@@ -27,6 +27,7 @@ extern "C" const char *tri_status_name(tri_status status) {
   case TRI_DIGEST_MISMATCH: return "TRI_DIGEST_MISMATCH";
   case TRI_INVALID_INPUT: return "TRI_INVALID_INPUT";
   case TRI_SYSTEM_ERROR: return "TRI_SYSTEM_ERROR";
+  case TRI_STATUS_RANGE: break;
   }
   return "TRI_UNKNOWN";
 }

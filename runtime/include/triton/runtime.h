@@ -47,7 +47,8 @@ typedef enum tri_status {
   TRI_NOT_ALLOWED = 7,      /* the model was opened without `allow_code`, or the system refuses to map code */
   TRI_DIGEST_MISMATCH = 8,  /* the file is not the one whose digest was given */
   TRI_INVALID_INPUT = 9,    /* a step found an input value that it cannot take, such as an index outside its table */
-  TRI_SYSTEM_ERROR = 10     /* the system refused something else, such as a thread */
+  TRI_SYSTEM_ERROR = 10,    /* the system refused something else, such as a thread */
+  TRI_STATUS_RANGE = 0x7fffffff /* no status: makes the enum as wide as int in C++ too */
 } tri_status;
 
 /* "TRI_CORRUPT"; "TRI_UNKNOWN" for other values. */
@@ -116,7 +117,8 @@ typedef enum tri_dtype {
   TRI_INT64,
   TRI_FLOAT16,
   TRI_BFLOAT16,
-  TRI_FLOAT32
+  TRI_FLOAT32,
+  TRI_DTYPE_RANGE = 0x7fffffff /* no dtype: makes the enum as wide as int in C++ too, so that a wrong value can be refused */
 } tri_dtype;
 
 /* "uint8", as in the language; NULL for other values. */
