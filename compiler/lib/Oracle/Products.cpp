@@ -8,6 +8,15 @@ using namespace triton::ternary;
 
 namespace triton::oracle {
 
+/// a + w * b; int32 wraps as the language says (sums of codes are proven not to).
+template <typename T>
+static inline T multiplyAdd(T a, T w, T b) {
+  if constexpr (std::is_same_v<T, float>)
+    return a + w * b;
+  else
+    return static_cast<T>(static_cast<uint32_t>(a) + static_cast<uint32_t>(w) * static_cast<uint32_t>(b));
+}
+
 /// sums[o][n] += sum_k w[o][k] * columns[k][n], k in order. Zero codes add nothing and are skipped (exact operands only).
 template <typename T>
 static void addProduct(T *sums, const T *w, const T *columns, int64_t outputs, int64_t depth, int64_t wStride, int64_t n, bool codes) {
@@ -18,11 +27,11 @@ static void addProduct(T *sums, const T *w, const T *columns, int64_t outputs, i
       const T *column = columns + k * n;
       if (codes && weight == 0) continue;
       if (codes && weight == 1)
-        for (int64_t i = 0; i < n; ++i) row[i] += column[i];
+        for (int64_t i = 0; i < n; ++i) row[i] = multiplyAdd(row[i], T(1), column[i]);
       else if (codes && weight == -1)
-        for (int64_t i = 0; i < n; ++i) row[i] -= column[i];
+        for (int64_t i = 0; i < n; ++i) row[i] = multiplyAdd(row[i], T(-1), column[i]);
       else
-        for (int64_t i = 0; i < n; ++i) row[i] += weight * column[i];
+        for (int64_t i = 0; i < n; ++i) row[i] = multiplyAdd(row[i], weight, column[i]);
     }
   }
 }
@@ -107,7 +116,7 @@ static Tensor convolve(const Tensor &xt, const Tensor &wt, const Tensor *bias, c
   if (bias) {
     std::vector<T> bScratch;
     const std::vector<T> &b = elements<T>(*bias, bScratch);
-    for (size_t i = 0; i < y.size(); ++i) y[i] += b[i / static_cast<size_t>(places) % static_cast<size_t>(outputs)];
+    for (size_t i = 0; i < y.size(); ++i) y[i] = multiplyAdd(y[i], T(1), b[i / static_cast<size_t>(places) % static_cast<size_t>(outputs)]);
   }
   return out;
 }
@@ -118,10 +127,10 @@ static T dot(const T *x, const T *w, int64_t n) {
   T lanes[16] = {};
   int64_t k = 0;
   for (; k + 16 <= n; k += 16)
-    for (int64_t j = 0; j < 16; ++j) lanes[j] += x[k + j] * w[k + j];
-  for (; k < n; ++k) lanes[0] += x[k] * w[k];
+    for (int64_t j = 0; j < 16; ++j) lanes[j] = multiplyAdd(lanes[j], w[k + j], x[k + j]);
+  for (; k < n; ++k) lanes[0] = multiplyAdd(lanes[0], w[k], x[k]);
   T sum = 0;
-  for (T lane : lanes) sum += lane;
+  for (T lane : lanes) sum = multiplyAdd(sum, T(1), lane);
   return sum;
 }
 
@@ -143,7 +152,7 @@ static Tensor multiplyTransposed(const Tensor &xt, const Tensor &wt, const Tenso
         y[static_cast<size_t>(at)] = dot(x.data() + r * depth + part * run, w.data() + o * depth + part * run, run);
   if (bias) {
     const std::vector<T> &b = elements<T>(*bias, bScratch);
-    for (size_t i = 0; i < y.size(); ++i) y[i] += b[i % static_cast<size_t>(outputs)];
+    for (size_t i = 0; i < y.size(); ++i) y[i] = multiplyAdd(y[i], T(1), b[i % static_cast<size_t>(outputs)]);
   }
   return out;
 }

@@ -88,6 +88,12 @@ TEST(Matmul, BroadcastsLeadingAxes) {
   EXPECT_EQ(run(text, {reals({2, 1, 1, 2}, {1, 2, 3, 4}), reals({3, 2, 1}, {1, 0, 0, 1, 1, 1})})[0].as<float>(), (Reals{1, 2, 3, 3, 4, 7}));
 }
 
+TEST(Matmul, PlainInt32Wraps) {
+  std::string t = "tensor<1x1xi32>";
+  std::string text = wrap("(%a: " + t + ", %b: " + t + ") -> " + t, "%y = ternary.matmul %a, %b : (" + t + ", " + t + ") -> " + t + "\nreturn %y : " + t);
+  EXPECT_EQ(run(text, {ints({1, 1}, {65536}), ints({1, 1}, {32768})})[0].as<int32_t>(), (Ints{-2147483647 - 1}));
+}
+
 TEST(Fused, EqualsItsParts) {
   std::string x = "tensor<1x2x4x4x!ternary.quant<i8, 0.5>>", w = "tensor<2x2x3x3x!ternary.trit>", acc = "tensor<1x2x4x4xi32>",
               q = "tensor<1x2x4x4x!ternary.quant<u8, 0.25>>", y = "tensor<1x2x2x2x!ternary.quant<u8, 0.25>>";
