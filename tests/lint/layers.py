@@ -24,7 +24,7 @@ LAYERS = {
     "compiler/lib/IRGen": (("triton/Support", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),
     "compiler/lib/Weights": (("triton/Support", "triton/Sema", "triton/Tensor", "triton/Weights"), ("fmt",)),
     "compiler/lib/Oracle": (("triton/Support", "triton/Tensor", "triton/Oracle", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),
-    "compiler/lib/Passes": (("triton/Support", "triton/Tensor", "triton/Weights", "triton/Passes", "triton/Target", "ternary"),
+    "compiler/lib/Passes": (("triton/Support", "triton/Tensor", "triton/Weights", "triton/Oracle", "triton/Passes", "triton/Target", "ternary"),
                             ("mlir", "llvm", "fmt")),
     "compiler/lib/Target": (("triton/Support", "triton/Target", "ternary", "artifact"), ("mlir", "llvm", "fmt")),
     "compiler/lib/Generators": (("triton/Support", "triton/Target", "triton/Generators", "triton/Codegen", "ternary", "artifact"),
