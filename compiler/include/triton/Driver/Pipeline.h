@@ -1,0 +1,69 @@
+// The compile pipeline as one call: program and weights in, artifact (or the text of a stage) out. The only part of the driver
+// that knows MLIR is behind this header.
+#pragma once
+
+#include "triton/Codegen/CompiledModel.h"
+#include "triton/Driver/CommandLine.h"
+#include "triton/Driver/Timing.h"
+#include "triton/Sema/Graph.h"
+#include "triton/Support/Diagnostics.h"
+#include "triton/Tensor/HostTensor.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace triton::driver {
+
+/// Everything that steers a compile, checked.
+struct PipelineOptions {
+  int optLevel = 2;
+  std::vector<std::string> targets;       ///< canonical names; "native" is already resolved
+  std::string weights;                    ///< checkpoint, empty for none
+  bool randomWeights = false;
+  uint64_t randomSeed = 0;
+  std::string calibration;                ///< .npy with inputs, empty for none
+  std::string printIrAfter;               ///< pass, "all" or empty
+  unsigned threads = 1;
+};
+
+/// Reads the options of `compile` (shared by run, bench, zoo and inspect). Errors are of kind Usage.
+Result<PipelineOptions> pipelineOptions(const Arguments &arguments);
+
+/// A network on its way from graph to artifact. One-thread but for `Interpreter`.
+class Pipeline {
+public:
+  Pipeline(const Graph &graph, const SourceManager &sources, PipelineOptions options, Timing &timing);
+  ~Pipeline();
+
+  /// IRGen: the float graph. Must come first; then resolve, then optimise or compile.
+  Result<void> generate();
+  /// Loads weights, calibrates and resolves quantisation: the integer graph.
+  Result<void> resolve();
+  /// Runs the passes of the level: the optimised integer graph (for --emit=ternary-opt; `compile` works on what `resolve` left).
+  Result<void> optimise();
+
+  /// The module as text, at the stage reached.
+  std::string moduleText() const;
+
+  /// Generates code for all targets. `source` and `inputs` go into the artifact's description.
+  Result<CompiledModel> compile();
+  /// LLVM IR or assembly of one target ("llvm", "asm") or its object bytes ("obj").
+  Result<std::string> emit(const std::string &stage);
+
+  /// Warnings about weights that were collected on the way (extra keys and the like).
+  const std::vector<std::string> &warnings() const;
+
+  /// Runs the reference interpreter on the integer graph. Thread-safe. Inputs in order of the entry point's parameters.
+  Result<std::vector<HostTensor>> interpret(const std::vector<HostTensor> &inputs) const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+/// Runs the asserts of one test block with the reference interpreter; one message per failed assert.
+Result<std::vector<std::string>> runTestCase(const TestCase &test, const SourceManager &sources);
+
+} // namespace triton::driver
