@@ -2,7 +2,7 @@
 #include "Command.h"
 
 #include "triton/Driver/Version.h"
-#include "triton/Target/Target.h"
+#include "triton/Target/TargetDesc.h"
 
 #include "Idx.h"
 #include "Manifest.h"
@@ -42,10 +42,10 @@ int runDoctor(const Arguments &arguments) {
   json::Array problems;
   if (!images) problems.push_back(images.error().message + " (Debian: apt-get install dataset-fashion-mnist)");
   if (!models) problems.push_back(models.error().message);
-  std::string native = nativeTarget().name;
+  std::string native = nativeTargetName();
 
   json::Array targets;
-  for (const std::string &name : targetNames()) targets.push_back(name);
+  for (const std::string &name : knownTargets()) targets.push_back(name);
   json::Object document;
   document.append("version", versionNumber());
   document.append("build_id", buildId());

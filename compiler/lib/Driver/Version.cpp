@@ -1,7 +1,7 @@
 // Reads the program's own build id from its ELF notes.
 #include "triton/Driver/Version.h"
 
-#include "triton/Target/Target.h"
+#include "triton/Target/TargetDesc.h"
 
 #include <llvm/Config/llvm-config.h>
 
@@ -45,7 +45,7 @@ std::string versionNumber() { return TRITON_VERSION; }
 
 std::string versionText() {
   std::string targets;
-  for (const std::string &name : targetNames()) targets += " " + name;
+  for (const std::string &name : knownTargets()) targets += " " + name;
   return fmt::format("triton {} (a compiler for ternary networks)\nLLVM {}\ntargets:{}\nbuild id {}\n", versionNumber(),
                      LLVM_VERSION_STRING, targets, buildId());
 }
