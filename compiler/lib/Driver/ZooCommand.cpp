@@ -1,0 +1,170 @@
+// `triton zoo list|eval|train`.
+#include "Compile.h"
+#include "Zoo.h"
+#include "triton/Driver/GraphCosts.h"
+#include "triton/Tensor/Files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+namespace triton::driver {
+
+static int zooList(const Arguments &arguments) {
+  Result<std::vector<zoo::ZooModel>> models = zoo::listZoo();
+  if (!models) return fail(arguments, models.error());
+  json::Array list;
+  for (const zoo::ZooModel &model : *models) {
+    // Parameters and MACs are worked out from the program, so that the list cannot disagree with it.
+    Timing timing;
+    Arguments plain;
+    plain.command = "zoo";
+    Result<CheckedProgram> program = checkProgram(plain, model.program, timing);
+    if (!program) return fail(arguments, program.error());
+    if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
+    Result<Graph *> graph = chooseModel(plain, *program, model.program);
+    if (!graph) return fail(arguments, graph.error());
+    GraphCosts costs = graphCosts(**graph);
+    json::Object o;
+    o.append("name", model.name);
+    o.append("dataset", model.dataset);
+    o.append("params", int64_t(costs.parameters));
+    o.append("macs", int64_t(costs.macs));
+    o.append("weights", model.weights.empty() ? "none" : "local");
+    o.append("accuracy", model.accuracy ? json::Value(*model.accuracy) : json::Value(nullptr));
+    o.append("fp32_accuracy", model.fp32Accuracy ? json::Value(*model.fp32Accuracy) : json::Value(nullptr));
+    std::error_code error;
+    uint64_t weightBytes = model.weights.empty() ? 0 : std::filesystem::file_size(model.weights, error);
+    o.append("checkpoint_bytes", int64_t(error ? 0 : weightBytes));
+    list.push_back(std::move(o));
+  }
+  if (arguments.has(OptionId::Json)) {
+    json::Object document;
+    document.append("models", std::move(list));
+    printJson(document);
+    return kDone;
+  }
+  fmt::print("{:<28}{:<16}{:>10}{:>12}{:>9}{:>10}{:>9}\n", "name", "data set", "params", "MACs", "weights", "accuracy", "fp32");
+  auto percent = [](const json::Value *v) {
+    return v && v->isNumber() ? fmt::format("{:.2f} %", 100 * v->number()) : std::string("-");
+  };
+  for (const json::Value &v : list)
+    fmt::print("{:<28}{:<16}{:>10}{:>12}{:>9}{:>10}{:>9}\n", *v.find("name")->asString(), *v.find("dataset")->asString(),
+               *v.find("params")->asInt(), *v.find("macs")->asInt(), *v.find("weights")->asString(), percent(v.find("accuracy")),
+               percent(v.find("fp32_accuracy")));
+  return kDone;
+}
+
+static int zooEval(const Arguments &arguments) {
+  if (arguments.positional.size() != 2)
+    return fail(arguments, Error{"zoo eval needs one network: triton zoo eval NAME ('triton zoo list' lists them)", ErrorKind::Usage});
+  Result<int64_t> threads = arguments.number(OptionId::Threads, std::max(1u, std::thread::hardware_concurrency()), 1, TRI_MAX_THREADS);
+  if (!threads) return fail(arguments, threads.error());
+  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1]);
+  if (!model) return fail(arguments, model.error());
+  if (model->weights.empty() && !arguments.has(OptionId::Weights))
+    return fail(arguments, Error{model->name + " has no weights yet; 'triton zoo train " + model->name + "' makes them"});
+  if (!arguments.has(OptionId::Weights))
+    if (Result<void> intact = zoo::verifyWeights(*model); !intact) return fail(arguments, intact.error());
+  if (model->dataset != "fashion-mnist")
+    return fail(arguments, Error{"no reader for the data set '" + model->dataset + "'", ErrorKind::Environment});
+  Result<zoo::ImageSet> images =
+      zoo::readImageSet(arguments.get(OptionId::DataDir, zoo::fashionMnistFolder()), /*training=*/false);
+  if (!images) return fail(arguments, images.error());
+  Result<EvalResult> r = evaluate(arguments, *model, *images, unsigned(*threads));
+  if (!r) return r.error().message.empty() ? int(kInputAtFault) : fail(arguments, r.error());
+
+  double accuracy = double(r->correct) / double(r->images);
+  double sparsity = r->info.weight_trits ? double(r->info.zero_trits) / double(r->info.weight_trits) : 0;
+  double bits = r->info.parameters ? 8.0 * double(r->info.weights_bytes) / double(r->info.parameters) : 0;
+  json::Object o;
+  o.append("model", model->name);
+  o.append("dataset", model->dataset);
+  o.append("images", int64_t(r->images));
+  o.append("accuracy", accuracy);
+  o.append("fp32_accuracy", model->fp32Accuracy ? json::Value(*model->fp32Accuracy) : json::Value(nullptr));
+  o.append("correct", int64_t(r->correct));
+  o.append("sparsity", sparsity);
+  o.append("bits_per_weight", bits);
+  o.append("artifact_bytes", int64_t(r->info.file_bytes));
+  o.append("weights_bytes", int64_t(r->info.weights_bytes));
+  o.append("fp32_bytes", int64_t(r->info.fp32_bytes));
+  bool timed = !arguments.has(OptionId::Oracle);
+  o.append("median_ms", timed ? json::Value(r->medianMs) : json::Value(nullptr));
+  o.append("images_per_s", double(r->images) / r->seconds);
+  o.append("weights_sha256", model->weightsSha256);
+  o.append("predictions_sha256", r->predictionsSha256);
+  o.append("variant", r->variant);
+  o.append("opt", r->optLevel);
+  o.append("threads", *threads);
+  o.append("compile_ms", r->compileMs);
+  if (arguments.has(OptionId::Json)) {
+    printJson(o);
+    return kDone;
+  }
+  fmt::print("{} on {} test images of {} (-O{}, {}, {} threads)\n", model->name, r->images, model->dataset, r->optLevel,
+             r->variant, *threads);
+  fmt::print("  accuracy   {:.2f} % ({} correct){}\n", 100 * accuracy, r->correct,
+             model->fp32Accuracy ? fmt::format(", its fp32 twin {:.2f} %", 100 * *model->fp32Accuracy) : "");
+  if (timed) fmt::print("  latency    {:.3f} ms for one image (median), {:.0f} images/s in batches\n", r->medianMs, double(r->images) / r->seconds);
+  fmt::print("  size       {} B artifact, of that {} B weights; as fp32 {} B ({:.1f}x); {:.2f} bits a parameter, {:.1f} % of trits are zero\n",
+             r->info.file_bytes, r->info.weights_bytes, r->info.fp32_bytes,
+             r->info.weights_bytes ? double(r->info.fp32_bytes) / double(r->info.weights_bytes) : 0, bits, 100 * sparsity);
+  fmt::print("  predictions SHA-256 {}\n", r->predictionsSha256);
+  return kDone;
+}
+
+/// Runs the trainer, a program of its own, since it links LibTorch.
+static int zooTrain(const Arguments &arguments) {
+  if (arguments.positional.size() != 2)
+    return fail(arguments, Error{"zoo train needs one network: triton zoo train NAME", ErrorKind::Usage});
+  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1]);
+  if (!model) return fail(arguments, model.error());
+  if (model->recipe.empty()) return fail(arguments, Error{model->name + " has no recipe.json"});
+  std::error_code error;
+  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  std::filesystem::path trainer = self.parent_path() / "triton-train";
+  if (!std::filesystem::exists(trainer, error))
+    return fail(arguments, Error{"the trainer was not built (it needs LibTorch: scripts/setup.sh train, then configure again); expected " +
+                                     trainer.string(),
+                                 ErrorKind::Environment});
+  // The trainer reads the exported graph, so what is trained is what the compiler will compile.
+  Timing timing;
+  Arguments plain;
+  plain.command = "compile";
+  Result<CheckedProgram> program = checkProgram(plain, model->program, timing);
+  if (!program) return fail(arguments, program.error());
+  if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
+  Result<Graph *> graph = chooseModel(plain, *program, model->program);
+  if (!graph) return fail(arguments, graph.error());
+  std::string folder = arguments.get(OptionId::Output, model->name + "-training");
+  std::filesystem::create_directories(folder, error);
+  std::string graphFile = folder + "/graph.json";
+  if (Result<void> written = writeFileAtomically(graphFile, graphToJson(**graph, "model.tri")); !written)
+    return fail(arguments, written.error());
+  std::vector<std::string> words = {trainer.string(), "--graph", graphFile, "--recipe", model->recipe, "--output", folder};
+  if (arguments.has(OptionId::DataDir)) words.insert(words.end(), {"--data-dir", arguments.get(OptionId::DataDir)});
+  if (arguments.has(OptionId::Threads)) words.insert(words.end(), {"--threads", arguments.get(OptionId::Threads)});
+  std::vector<char *> argv;
+  for (std::string &word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(argv[0], argv.data());
+  return fail(arguments, Error{"cannot start " + trainer.string(), ErrorKind::Environment});
+}
+
+int runZoo(const Arguments &arguments) {
+  if (arguments.positional.empty())
+    return fail(arguments, Error{"zoo needs a verb: list, eval or train", ErrorKind::Usage});
+  const std::string &verb = arguments.positional[0];
+  if (verb == "list") return zooList(arguments);
+  if (verb == "eval") return zooEval(arguments);
+  if (verb == "train") return zooTrain(arguments);
+  std::string near = nearestName(verb, {"list", "eval", "train"});
+  return fail(arguments, Error{fmt::format("unknown verb 'zoo {}'{}", verb, near.empty() ? "" : "; did you mean '" + near + "'?"),
+                               ErrorKind::Usage});
+}
+
+} // namespace triton::driver
