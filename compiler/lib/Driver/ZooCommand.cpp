@@ -145,7 +145,7 @@ static int zooTrain(const Arguments &arguments) {
   std::string graphFile = folder + "/graph.json";
   if (Result<void> written = writeFileAtomically(graphFile, graphToJson(**graph, "model.tri")); !written)
     return fail(arguments, written.error());
-  std::vector<std::string> words = {trainer.string(), "--graph", graphFile, "--recipe", model->recipe, "--output", folder};
+  std::vector<std::string> words = {trainer.string(), "--graph", graphFile, "--recipe", model->recipe, "--out", folder, "--work", folder + "/train"};
   if (arguments.has(OptionId::DataDir)) words.insert(words.end(), {"--data-dir", arguments.get(OptionId::DataDir)});
   if (arguments.has(OptionId::Threads)) words.insert(words.end(), {"--threads", arguments.get(OptionId::Threads)});
   std::vector<char *> argv;

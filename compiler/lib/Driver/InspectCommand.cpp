@@ -1,0 +1,137 @@
+// `triton inspect`: what is in an artifact, a program or a checkpoint.
+#include "FrontEnd.h"
+#include "triton/Artifact/Describe.h"
+#include "triton/Driver/GraphCosts.h"
+#include "triton/Support/Sha256.h"
+#include "triton/Tensor/Files.h"
+#include "triton/Tensor/Safetensors.h"
+
+#include <fmt/format.h>
+
+namespace triton::driver {
+
+static bool endsWith(const std::string &text, std::string_view tail) {
+  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+}
+
+static std::string storageText(const GraphParam &param, const Graph &graph) {
+  if (!param.isWeight) return dtypeName(graph.values[param.value].type.dtype);
+  return dtypeName(param.policy.storage);
+}
+
+static int inspectProgram(const Arguments &arguments, const std::string &path) {
+  Timing timing;
+  Result<CheckedProgram> program = checkProgram(arguments, path, timing);
+  if (!program) return fail(arguments, program.error());
+  if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
+  json::Array models;
+  for (const Graph &graph : program->module.models) {
+    GraphCosts costs = graphCosts(graph);
+    json::Array inputs, outputs, params;
+    for (const GraphInput &input : graph.inputs) {
+      json::Object o;
+      json::Array dtypes;
+      for (DType dtype : input.dtypes) dtypes.push_back(dtypeName(dtype));
+      o.append("name", input.name);
+      o.append("shape", shapeString(graph.values[input.value].type.shape));
+      o.append("dtypes", std::move(dtypes));
+      inputs.push_back(std::move(o));
+    }
+    for (const GraphOutput &output : graph.outputs) {
+      json::Object o;
+      o.append("name", output.name);
+      o.append("shape", shapeString(graph.values[output.value].type.shape));
+      o.append("dtype", dtypeName(graph.values[output.value].type.dtype));
+      outputs.push_back(std::move(o));
+    }
+    for (const GraphParam &param : graph.params) {
+      json::Object o;
+      o.append("key", param.key);
+      o.append("shape", shapeString(graph.values[param.value].type.shape));
+      o.append("storage", storageText(param, graph));
+      params.push_back(std::move(o));
+    }
+    json::Object o;
+    o.append("name", graph.name);
+    o.append("export", graph.exportName);
+    o.append("params", int64_t(costs.parameters));
+    o.append("macs", int64_t(costs.macs));
+    o.append("nodes", int64_t(graph.nodes.size()));
+    o.append("inputs", std::move(inputs));
+    o.append("outputs", std::move(outputs));
+    o.append("parameters", std::move(params));
+    models.push_back(std::move(o));
+  }
+  if (arguments.has(OptionId::Json)) {
+    json::Object document;
+    document.append("file", path);
+    document.append("models", std::move(models));
+    printJson(document);
+    return kDone;
+  }
+  for (const json::Value &model : models) {
+    fmt::print("model {}: {} parameters, {} MACs for batch 1, {} operations\n", *model.find("name")->asString(),
+               *model.find("params")->asInt(), *model.find("macs")->asInt(), *model.find("nodes")->asInt());
+    for (const char *side : {"inputs", "outputs"})
+      for (const json::Value &tensor : *model.find(side)->asArray())
+        fmt::print("  {:<8}{} {}\n", side == std::string("inputs") ? "input" : "output", *tensor.find("name")->asString(),
+                   *tensor.find("shape")->asString());
+    for (const json::Value &param : *model.find("parameters")->asArray())
+      fmt::print("  {:<44}{:<24}{}\n", *param.find("key")->asString(), *param.find("shape")->asString(), *param.find("storage")->asString());
+  }
+  return kDone;
+}
+
+static int inspectCheckpoint(const Arguments &arguments, const std::string &path) {
+  Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file) return fail(arguments, file.error());
+  Result<std::string> bytes = readFileBytes(path);
+  if (!bytes) return fail(arguments, bytes.error());
+  json::Array tensors;
+  int64_t elements = 0;
+  for (const SafetensorsFile::Entry &entry : file->entries()) {
+    elements += entry.count();
+    json::Object o;
+    o.append("key", entry.key);
+    o.append("dtype", std::string(safetensorsName(entry.type)));
+    json::Array shape;
+    for (int64_t size : entry.shape) shape.push_back(size);
+    o.append("shape", std::move(shape));
+    if (entry.type == ElementType::I8 && entry.count()) {
+      int64_t zeros = std::count(entry.bytes.begin(), entry.bytes.end(), 0);
+      o.append("zero_fraction", double(zeros) / double(entry.count()));
+    }
+    tensors.push_back(std::move(o));
+  }
+  if (arguments.has(OptionId::Json)) {
+    json::Object document;
+    document.append("file", path);
+    document.append("bytes", int64_t(bytes->size()));
+    document.append("elements", elements);
+    document.append("sha256", sha256Hex(*bytes));
+    document.append("tensors", std::move(tensors));
+    printJson(document);
+    return kDone;
+  }
+  fmt::print("{}: {} tensors, {} elements, {} B, SHA-256 {}\n", path, tensors.size(), elements, bytes->size(), sha256Hex(*bytes));
+  for (const SafetensorsFile::Entry &entry : file->entries())
+    fmt::print("  {:<44}{:<6}{}\n", entry.key, safetensorsName(entry.type), formatShape(entry.shape));
+  return kDone;
+}
+
+int runInspect(const Arguments &arguments) {
+  if (arguments.positional.size() != 1)
+    return fail(arguments, Error{"inspect needs one file: triton inspect M.tern", ErrorKind::Usage});
+  const std::string &path = arguments.positional[0];
+  if (endsWith(path, ".tri")) return inspectProgram(arguments, path);
+  if (endsWith(path, ".safetensors")) return inspectCheckpoint(arguments, path);
+  Result<std::string> bytes = readFileBytes(path);
+  if (!bytes) return fail(arguments, bytes.error());
+  std::span<const uint8_t> view(reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size());
+  Result<std::string> text = arguments.has(OptionId::Json) ? describeArtifactJson(view, path) : describeArtifact(view, path);
+  if (!text) return fail(arguments, text.error());
+  fmt::print("{}", *text);
+  return kDone;
+}
+
+} // namespace triton::driver
