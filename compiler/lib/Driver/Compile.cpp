@@ -2,7 +2,7 @@
 #include "Compile.h"
 
 #include "triton/AST/Printer.h"
-#include "triton/Artifact/ArtifactWriter.h"
+#include "triton/Artifact/Artifact.h"
 #include "triton/Driver/GraphCosts.h"
 #include "triton/Driver/Pipeline.h"
 #include "triton/Driver/Version.h"

@@ -1,6 +1,6 @@
 // `triton inspect`: what is in an artifact, a program or a checkpoint.
 #include "FrontEnd.h"
-#include "triton/Artifact/Describe.h"
+#include "triton/Artifact/Artifact.h"
 #include "triton/Driver/GraphCosts.h"
 #include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
@@ -128,7 +128,13 @@ int runInspect(const Arguments &arguments) {
   Result<std::string> bytes = readFileBytes(path);
   if (!bytes) return fail(arguments, bytes.error());
   std::span<const uint8_t> view(reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size());
-  Result<std::string> text = arguments.has(OptionId::Json) ? describeArtifactJson(view, path) : describeArtifact(view, path);
+  if (arguments.has(OptionId::Json)) {
+    Result<json::Object> description = describeArtifactJson(view, path);
+    if (!description) return fail(arguments, description.error());
+    printJson(std::move(*description));
+    return kDone;
+  }
+  Result<std::string> text = describeArtifact(view, path);
   if (!text) return fail(arguments, text.error());
   fmt::print("{}", *text);
   return kDone;
