@@ -1,0 +1,40 @@
+// `triton fmt`: canonical formatting.
+#include "Command.h"
+
+#include "triton/AST/Format.h"
+#include "triton/Parse/Parser.h"
+#include "triton/Tensor/Files.h"
+
+#include <fmt/format.h>
+
+namespace triton::driver {
+
+int runFmt(const Arguments &arguments) {
+  if (arguments.positional.empty())
+    return fail(arguments, Error{"fmt needs at least one file: triton fmt F.tri", ErrorKind::Usage});
+  int status = kDone;
+  for (const std::string &path : arguments.positional) {
+    Result<std::string> text = readFileBytes(path, uint64_t(64) << 20);
+    if (!text) return fail(arguments, Error{text.error().message, ErrorKind::Usage});
+    SourceManager sources;
+    DiagnosticEngine diags(sources);
+    FileId file = sources.addFile(path, *text);
+    std::unique_ptr<ast::Program> program = parseFile(sources, file, diags);
+    if (diags.hasErrors()) {
+      // What does not parse is left as it is.
+      status = finishDiagnostics(arguments, diags);
+      continue;
+    }
+    std::string formatted = formatSource(*program, sources);
+    if (formatted == *text) continue;
+    if (arguments.has(OptionId::Check)) {
+      fmt::print(stderr, "{}: not in canonical form (triton fmt {} mends it)\n", path, path);
+      status = kInputAtFault;
+      continue;
+    }
+    if (Result<void> done = writeFileAtomically(path, formatted); !done) return fail(arguments, done.error());
+  }
+  return status;
+}
+
+} // namespace triton::driver
