@@ -106,7 +106,7 @@ Result<OracleModel> openOracle(const Arguments &arguments, const std::string &pa
   Result<Graph *> graph = checkedGraph(arguments, path, *program);
   if (!graph) return graph.takeError();
   out.pipeline = std::make_unique<Pipeline>(**graph, *program->sources, *options, *out.timing);
-  for (auto stage : {&Pipeline::generate, &Pipeline::resolve})
+  for (auto stage : {&Pipeline::generate, &Pipeline::resolve, &Pipeline::prepareInterpreter})
     if (Result<void> done = (out.pipeline.get()->*stage)(); !done) return done.takeError();
   out.program = std::move(program);
   return out;

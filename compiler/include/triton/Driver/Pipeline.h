@@ -55,7 +55,9 @@ public:
   /// Warnings about weights that were collected on the way (extra keys and the like).
   const std::vector<std::string> &warnings() const;
 
-  /// Runs the reference interpreter on the integer graph. Thread-safe. Inputs in order of the entry point's parameters.
+  /// Makes the reference interpreter ready for the graph reached. Before `interpret`.
+  Result<void> prepareInterpreter();
+  /// Runs the reference interpreter. Thread-safe. Inputs in order of the entry point's parameters.
   Result<std::vector<HostTensor>> interpret(const std::vector<HostTensor> &inputs) const;
 
 private:

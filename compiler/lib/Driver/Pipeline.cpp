@@ -1,0 +1,248 @@
+// The stages from graph to compiled model, each timed. The one file of the driver that includes MLIR.
+#include "triton/Driver/Pipeline.h"
+
+#include "triton/Codegen/Codegen.h"
+#include "triton/IRGen/IRGen.h"
+#include "triton/Oracle/Interpreter.h"
+#include "triton/Passes/Passes.h"
+#include "triton/Target/TargetDesc.h"
+#include "triton/Tensor/Npy.h"
+#include "triton/Weights/WeightStore.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstring>
+
+namespace triton::driver {
+
+/// Collects what MLIR reports, so that it reaches the user as our own messages and never as a stray line on stderr.
+class MessageCollector {
+public:
+  explicit MessageCollector(mlir::MLIRContext &context)
+      : handler(&context, [this](mlir::Diagnostic &diagnostic) {
+          std::string text = diagnostic.str();
+          if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
+            errors += (errors.empty() ? "" : "\n") + text;
+          return mlir::success();
+        }) {}
+
+  std::string take() { return std::move(errors); }
+
+private:
+  std::string errors;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+struct Pipeline::Impl {
+  Impl(const Graph &graph, const SourceManager &sources, PipelineOptions options, Timing &timing)
+      : graph(graph), sources(sources), options(std::move(options)), timing(timing) {
+    mlir::DialectRegistry registry;
+    registerCodegenDialects(registry);
+    context.appendDialectRegistry(registry);
+  }
+
+  Result<void> runPass(std::unique_ptr<mlir::Pass> pass, const std::string &name);
+  Result<WeightStore> openWeights() const;
+  Result<void> readCalibration(ResolveInputs &inputs) const;
+
+  const Graph &graph;
+  const SourceManager &sources;
+  PipelineOptions options;
+  Timing &timing;
+  // Threads inside MLIR cost more to start than these modules take to process.
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<std::string> warnings;
+  std::optional<Interpreter> interpreter;
+  std::string optimisedText;
+};
+
+Pipeline::Pipeline(const Graph &graph, const SourceManager &sources, PipelineOptions options, Timing &timing)
+    : impl(std::make_unique<Impl>(graph, sources, std::move(options), timing)) {}
+Pipeline::~Pipeline() = default;
+
+const std::vector<std::string> &Pipeline::warnings() const { return impl->warnings; }
+
+std::string Pipeline::moduleText() const {
+  return impl->optimisedText.empty() ? moduleToText(*impl->module) : impl->optimisedText;
+}
+
+Result<void> Pipeline::generate() {
+  auto scope = impl->timing.stage("irgen");
+  MessageCollector messages(impl->context);
+  Result<mlir::OwningOpRef<mlir::ModuleOp>> module = generateIR(impl->context, impl->graph, impl->sources);
+  if (!module) {
+    Error error = module.takeError();
+    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
+  impl->module = std::move(*module);
+  return {};
+}
+
+Result<WeightStore> Pipeline::Impl::openWeights() const {
+  if (options.weights.empty()) return options.randomWeights ? WeightStore::random(options.randomSeed) : WeightStore::none();
+  Result<WeightStore> store = WeightStore::open(options.weights);
+  if (store && options.randomWeights) store->fillMissing(options.randomSeed);
+  return store;
+}
+
+/// Reads --calibrate: the first axis is the sample. Each sample becomes a batch of one.
+Result<void> Pipeline::Impl::readCalibration(ResolveInputs &inputs) const {
+  if (options.calibration.empty()) return {};
+  if (graph.inputs.size() != 1)
+    return Error{"--calibrate takes one file for a model with one input; this one has " + std::to_string(graph.inputs.size()),
+                 ErrorKind::Usage};
+  Result<HostTensor> all = readNpy(options.calibration);
+  if (!all) return all.takeError();
+  if (all->shape.empty() || all->shape[0] < 1) return Error{options.calibration + ": no samples"};
+  size_t bytes = all->bytes.size() / size_t(all->shape[0]);
+  std::vector<std::vector<HostTensor>> &samples = inputs.calibration[graph.exportName];
+  for (int64_t i = 0; i < all->shape[0]; ++i) {
+    HostTensor sample;
+    sample.type = all->type;
+    sample.shape = all->shape;
+    sample.shape[0] = 1;
+    sample.bytes.assign(all->bytes.begin() + ptrdiff_t(size_t(i) * bytes), all->bytes.begin() + ptrdiff_t(size_t(i + 1) * bytes));
+    samples.push_back({std::move(sample)});
+  }
+  return {};
+}
+
+Result<void> Pipeline::Impl::runPass(std::unique_ptr<mlir::Pass> pass, const std::string &name) {
+  auto scope = timing.stage(name);
+  MessageCollector messages(context);
+  mlir::PassManager manager(&context);
+  manager.addPass(std::move(pass));
+  if (mlir::failed(manager.run(*module))) return Error{messages.take()};
+  if (options.printIrAfter == "all" || options.printIrAfter == name)
+    fmt::print(stderr, "// ---- after {}\n{}", name, moduleToText(*module));
+  return {};
+}
+
+Result<void> Pipeline::resolve() {
+  Result<WeightStore> store = [&] {
+    auto scope = impl->timing.stage("weights");
+    return impl->openWeights();
+  }();
+  if (!store) return store.takeError();
+  ResolveInputs inputs;
+  inputs.weights = &*store;
+  inputs.warnings = &impl->warnings;
+  inputs.seed = impl->options.randomSeed;
+  inputs.syntheticSamples = impl->options.randomWeights ? 1 : 0;
+  if (Result<void> read = impl->readCalibration(inputs); !read) return read.takeError();
+  return impl->runPass(createResolveQuantisationPass(std::move(inputs)), "ternary-resolve-quantisation");
+}
+
+static Result<std::vector<TargetDesc>> targetsOf(const PipelineOptions &options) {
+  std::vector<TargetDesc> targets;
+  for (const std::string &name : options.targets) {
+    Result<TargetDesc> target = parseTarget(name);
+    if (!target) return target.takeError();
+    targets.push_back(std::move(*target));
+  }
+  return targets;
+}
+
+Result<void> Pipeline::optimise() {
+  Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
+  if (!targets) return targets.takeError();
+  CodegenOptions options;
+  options.targets = {targets->front()};
+  options.optLevel = impl->options.optLevel;
+  Result<std::string> text = optimisedModuleText(*impl->module, options);
+  if (!text) return text.takeError();
+  impl->optimisedText = std::move(*text);
+  return {};
+}
+
+Result<CompiledModel> Pipeline::compile() {
+  Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
+  if (!targets) return targets.takeError();
+  CodegenOptions options;
+  options.targets = std::move(*targets);
+  options.optLevel = impl->options.optLevel;
+  options.printAfter = impl->options.printIrAfter;
+  options.onPrint = [](std::string_view pass, std::string_view ir) { fmt::print(stderr, "// ---- after {}\n{}", pass, ir); };
+  options.onStage = [this](std::string_view stage, double ms) { impl->timing.add(std::string(stage), ms); };
+  MessageCollector messages(impl->context);
+  Result<CompiledModel> model = compileModule(*impl->module, options);
+  if (!model) {
+    Error error = model.takeError();
+    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
+  return model;
+}
+
+Result<std::string> Pipeline::emit(const std::string &stage) {
+  Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
+  if (!targets) return targets.takeError();
+  if (targets->size() != 1) return Error{"--emit=" + stage + " shows one target; give one with --target", ErrorKind::Usage};
+  std::string text;
+  CodegenOptions options;
+  options.targets = std::move(*targets);
+  options.optLevel = impl->options.optLevel;
+  options.emitKinds = {stage == "llvm" ? EmitKind::LlvmIr : stage == "asm" ? EmitKind::Assembly : EmitKind::Object};
+  options.onEmit = [&](EmitKind, const TargetDesc &, std::string_view bytes) { text.append(bytes); };
+  options.onStage = [this](std::string_view name, double ms) { impl->timing.add(std::string(name), ms); };
+  MessageCollector messages(impl->context);
+  Result<CompiledModel> model = compileModule(*impl->module, options);
+  if (!model) return model.takeError();
+  return text;
+}
+
+Result<std::vector<HostTensor>> Pipeline::interpret(const std::vector<HostTensor> &inputs) const {
+  if (!impl->interpreter) return Error{"interpret before prepareInterpreter", ErrorKind::Internal};
+  return impl->interpreter->run(inputs);
+}
+
+Result<void> Pipeline::prepareInterpreter() {
+  auto functions = impl->module->getOps<mlir::func::FuncOp>();
+  if (functions.empty()) return Error{"no function to interpret", ErrorKind::Internal};
+  Result<Interpreter> interpreter = Interpreter::create(*functions.begin());
+  if (!interpreter) return interpreter.takeError();
+  impl->interpreter.emplace(std::move(*interpreter));
+  return {};
+}
+
+/// "1.5 and 2 (element 3)" for the first element that differs.
+static std::string firstDifference(const HostTensor &a, const HostTensor &b, double tolerance, bool exact) {
+  if (a.shape != b.shape) return fmt::format("shapes {} and {}", formatShape(a.shape), formatShape(b.shape));
+  std::vector<float> x = toFloats(a.type, a.bytes), y = toFloats(b.type, b.bytes);
+  for (size_t i = 0; i < x.size(); ++i) {
+    // Written so that a NaN differs from everything.
+    bool same = exact ? x[i] == y[i] : std::abs(double(x[i]) - double(y[i])) <= tolerance;
+    if (!same) return fmt::format("{} and {} (element {})", x[i], y[i], i);
+  }
+  return "";
+}
+
+Result<std::vector<std::string>> runTestCase(const TestCase &test, const SourceManager &sources) {
+  std::vector<std::string> failures;
+  if (test.asserts.empty()) return failures;
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  MessageCollector messages(context);
+  Result<mlir::OwningOpRef<mlir::ModuleOp>> module = generateTestIR(context, test, sources);
+  if (!module) return module.takeError();
+  Result<std::vector<HostTensor>> values = triton::interpret(*(*module)->getOps<mlir::func::FuncOp>().begin(), {});
+  if (!values) return values.takeError();
+  for (size_t i = 0; i < test.asserts.size(); ++i) {
+    const TestAssert &check = test.asserts[i];
+    std::string difference = firstDifference((*values)[2 * i], (*values)[2 * i + 1], check.tolerance, check.kind == TestAssert::Equal);
+    if (difference.empty()) continue;
+    LineColumn place = sources.lineColumn(check.range.file, check.range.begin);
+    failures.push_back(fmt::format("{}:{}:{}: {} failed{}: {}", sources.name(check.range.file), place.line, place.column,
+                                   check.kind == TestAssert::Equal ? "equal" : "close",
+                                   check.message.empty() ? "" : " (" + check.message + ")", difference));
+  }
+  return failures;
+}
+
+} // namespace triton::driver
