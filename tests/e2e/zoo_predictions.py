@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""A zoo network on real images: predictions_sha256 is one value over -O levels, targets, thread counts and the oracle, and the
+accuracy of all 10,000 images reaches the floor that the project promises.
+
+Usage: zoo_predictions.py TRITON_BIN_DIR NAME ACCURACY_FLOOR [--oracle-images N]
+"""
+import argparse
+import json
+import os
+import sys
+
+from e2e import run, runnable_targets
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bin")
+    parser.add_argument("name")
+    parser.add_argument("floor", type=float)
+    parser.add_argument("--oracle-images", default="500")
+    options = parser.parse_args()
+    triton = os.path.join(options.bin, "triton")
+
+    def evaluate(*words):
+        return json.loads(run([triton, "zoo", "eval", options.name, "--json", *words]))
+
+    problems = []
+    targets = runnable_targets(triton)
+    best = evaluate("-O2", "--target", targets[-1])
+    print(f"{options.name}: {best['correct']} of {best['images']} correct, -O2 {best['variant']}")
+    if best["images"] != 10000 or best["accuracy"] < options.floor:
+        problems.append(f"accuracy {best['accuracy']} of {best['images']} images, promised {options.floor}")
+    for target in targets:
+        for threads in ("1", "2"):
+            found = evaluate("-O2", "--target", target, "--threads", threads)
+            if found["predictions_sha256"] != best["predictions_sha256"]:
+                problems.append(f"-O2 {target} with {threads} threads predicts differently")
+    # Plain loops and the interpreter are slow: a prefix of the images, against the same prefix of the best build.
+    limit = ["--limit", options.oracle_images]
+    prefix = evaluate("-O2", "--target", targets[-1], *limit)["predictions_sha256"]
+    if evaluate("--oracle", *limit)["predictions_sha256"] != prefix:
+        problems.append("the oracle predicts differently")
+    for level in ("-O0", "-O1", "-O3"):
+        if evaluate(level, *limit)["predictions_sha256"] != prefix:
+            problems.append(f"{level} predicts differently")
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
