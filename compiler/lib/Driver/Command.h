@@ -49,6 +49,5 @@ int runBench(const Arguments &arguments);
 int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
-int runFmt(const Arguments &arguments);
 
 } // namespace triton::driver
