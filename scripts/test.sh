@@ -11,7 +11,7 @@ jobs=$(nproc)
 
 step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 step "configure"
-cmake --preset release -DTRITON_WERROR=ON
+cmake --preset release
 step "build"
 cmake --build build -j "$jobs"
 step "test"

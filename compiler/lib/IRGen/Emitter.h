@@ -5,6 +5,7 @@
 #include "Types.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 
 #include <unordered_map>
 

@@ -6,6 +6,7 @@
 
 #include "ternary/Constants.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
 
 #include <algorithm>
