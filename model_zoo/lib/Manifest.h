@@ -18,8 +18,7 @@ struct ZooModel {
   std::string weights;     ///< path of the .safetensors file, empty if there is none
   std::string weightsSha256;
   std::string recipe;      ///< path of the training recipe, empty if there is none
-  std::optional<double> accuracy, fp32Accuracy; ///< as the trainer measured them
-  std::string source;      ///< where the network comes from
+  std::optional<double> accuracy, fp32Accuracy; ///< as the trainer measured them, 0..1
 };
 
 /// The folder of the zoo: $TRITON_DSL_ZOO, else `model_zoo` beside the program's own tree. Errors say where was looked.
