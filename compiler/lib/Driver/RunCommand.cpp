@@ -34,6 +34,7 @@ static std::optional<ElementType> elementOf(tri_dtype dtype) {
   case TRI_FLOAT16: return ElementType::F16;
   case TRI_BFLOAT16: return ElementType::BF16;
   case TRI_FLOAT32: return ElementType::F32;
+  default: return std::nullopt;
   }
   return std::nullopt;
 }
