@@ -24,13 +24,18 @@ def run(words, **kwargs):
 
 
 def runnable_targets(triton):
-    """The targets of this build that this machine runs natively, best last."""
+    """The targets that this machine runs natively, best last."""
     doctor = json.loads(run([triton, "doctor", "--json"]))
     native = doctor["native_target"]
-    order = ["x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni"]
-    if native in order:
-        return order[: order.index(native) + 1]
-    return [native]
+    if not native.startswith("x86-64"):
+        return [native]
+    # Every level below the machine's own, VNNI without the rest, then all that the machine has.
+    base, *features = native.split("+")
+    levels = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
+    targets = levels[: levels.index(base) + 1]
+    if "vnni" in features:
+        targets.append(base + "+vnni")
+    return targets if native in targets else targets + [native]
 
 
 def make_input(entry, batch, seed, path):

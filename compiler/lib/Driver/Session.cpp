@@ -35,7 +35,9 @@ Error runtimeError(const tri_error &error, const std::string &path) {
   case TRI_SYSTEM_ERROR: kind = ErrorKind::Environment; break;
   default: break;
   }
-  return Error{path + ": " + error.message, kind};
+  // Messages about opening a file name it already.
+  std::string message = error.message;
+  return Error{message.compare(0, path.size(), path) == 0 ? message : path + ": " + message, kind};
 }
 
 std::string OpenModel::variant() const {
