@@ -6,6 +6,8 @@
 #include "artifact/packing.h"
 #include "ternary/TernaryOps.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
