@@ -1,0 +1,464 @@
+#include "Training.h"
+
+#include "WeightCodes.h"
+#include "Workers.h"
+#include "triton/Support/Json.h"
+#include "triton/Support/Sha256.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+#include <unistd.h>
+
+namespace triton::trainer {
+
+volatile std::sig_atomic_t stopRequested = 0;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Numbers for augmentation and order, the same for the same seed on every machine.
+class Stream {
+public:
+  explicit Stream(uint64_t seed) : seed(seed) {}
+  uint64_t next() { return splitMix(seed, count++); }
+  int64_t below(int64_t n) { return static_cast<int64_t>(next() % static_cast<uint64_t>(n)); }
+
+private:
+  uint64_t seed, count = 0;
+};
+
+/// Turns raw images into real batches, as the graph's @preprocess says.
+class Loader {
+public:
+  Loader(const zoo::ImageSet &set, const InputInfo &input) : set(set) {
+    double mean = input.mean.empty() ? 0 : input.mean[0], deviation = input.std.empty() ? 1 : input.std[0];
+    for (int v = 0; v < 256; ++v) {
+      // Section 10: fl(fl(fl(x * scale) - mean) / std).
+      float scaled = static_cast<float>(v) * static_cast<float>(input.scale);
+      float centred = scaled - static_cast<float>(mean);
+      table[v] = centred / static_cast<float>(deviation);
+    }
+  }
+
+  Tensor labels(const int32_t *indices, int64_t count) const {
+    Tensor t = torch::empty({count}, at::kLong);
+    for (int64_t i = 0; i < count; ++i) t.data_ptr<int64_t>()[i] = set.labels[static_cast<size_t>(indices[i])];
+    return t;
+  }
+
+  /// Images as they are.
+  Tensor plain(int64_t first, int64_t count) const {
+    Tensor t = blank(count);
+    auto pixels = static_cast<int64_t>(set.height * set.width);
+    for (int64_t i = 0; i < count * pixels; ++i) t.data_ptr<float>()[i] = table[set.pixels[static_cast<size_t>(first * pixels + i)]];
+    return t;
+  }
+
+  Tensor augmented(const int32_t *indices, int64_t count, const Recipe &recipe, Stream &random) const {
+    Tensor t = blank(count);
+    float *out = t.data_ptr<float>();
+    auto h = static_cast<int64_t>(set.height), w = static_cast<int64_t>(set.width);
+    for (int64_t i = 0; i < count; ++i, out += h * w) {
+      const uint8_t *in = set.image(static_cast<size_t>(indices[i]));
+      bool flip = recipe.flip && random.below(2);
+      int64_t dy = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
+      int64_t dx = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
+      for (int64_t y = 0; y < h; ++y)
+        for (int64_t x = 0; x < w; ++x) {
+          int64_t sy = y + dy, sx = (flip ? w - 1 - x : x) + dx;
+          bool inside = sy >= 0 && sy < h && sx >= 0 && sx < w;
+          out[y * w + x] = table[inside ? in[sy * w + sx] : 0];
+        }
+      if (recipe.erase && random.below(2)) {
+        int64_t edge = 1 + random.below(recipe.erase), top = random.below(h), left = random.below(w);
+        for (int64_t y = top; y < std::min(h, top + edge); ++y)
+          for (int64_t x = left; x < std::min(w, left + edge); ++x) out[y * w + x] = 0;
+      }
+    }
+    return t;
+  }
+
+private:
+  Tensor blank(int64_t count) const {
+    return torch::empty({count, 1, static_cast<int64_t>(set.height), static_cast<int64_t>(set.width)});
+  }
+
+  const zoo::ImageSet &set;
+  float table[256];
+};
+
+/// The output that holds the class scores: the first real one of rank 2.
+size_t logitsIndex(const Graph &graph) {
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const ValueInfo &v = graph.values[static_cast<size_t>(graph.outputs[i].second)];
+    if (v.shape.size() == 2 && v.dtype == "float32") return i;
+  }
+  return 0;
+}
+
+Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool quantize, const std::string &phase,
+               Workers &workers) {
+  constexpr int64_t chunk = 250;
+  Loader loader(test, graph.inputs[0]);
+  Score score{phase, 0, static_cast<int64_t>(test.count)};
+  size_t out = logitsIndex(graph);
+  std::vector<int64_t> correct(workers.size());
+  workers.run([&](size_t worker) {
+    torch::NoGradGuard guard;
+    auto stride = chunk * static_cast<int64_t>(workers.size());
+    for (int64_t at = chunk * static_cast<int64_t>(worker); at < score.total; at += stride) {
+      int64_t count = std::min(chunk, score.total - at);
+      Tensor best = net.forward(loader.plain(at, count), {false, quantize, false})[out].argmax(1).contiguous();
+      for (int64_t i = 0; i < count; ++i)
+        correct[worker] += best.data_ptr<int64_t>()[i] == test.labels[static_cast<size_t>(at + i)];
+    }
+  });
+  for (int64_t c : correct) score.correct += c;
+  return score;
+}
+
+Tensor lossOf(const Tensor &logits, const Tensor &labels, const Tensor &teacher, const Phase &phase) {
+  Tensor logs = at::log_softmax(logits, 1);
+  Tensor hard = -logs.gather(1, labels.unsqueeze(1)).mean();
+  if (phase.labelSmoothing > 0) hard = hard * (1 - phase.labelSmoothing) - logs.mean() * phase.labelSmoothing;
+  if (!teacher.defined()) return hard;
+  // Hinton et al. 2015: cross entropy of softened outputs, scaled by T^2 so that its gradient keeps its size.
+  double t = phase.temperature;
+  Tensor soft = -(at::softmax(teacher / t, 1) * at::log_softmax(logits / t, 1)).sum(1).mean() * (t * t);
+  return hard * (1 - phase.distill) + soft * phase.distill;
+}
+
+double schedule(const Phase &phase, double progress) {
+  if (progress < phase.warmup) return progress / phase.warmup;
+  double rest = (progress - phase.warmup) / std::max(1e-9, 1 - phase.warmup);
+  return 0.5 * (1 + std::cos(M_PI * std::min(1.0, rest)));
+}
+
+struct Optimizer {
+  std::unique_ptr<torch::optim::Optimizer> inner;
+  std::vector<double> factors; ///< Per parameter group: on the learning rate.
+
+  void setRate(double rate) {
+    for (size_t i = 0; i < factors.size(); ++i) {
+      torch::optim::OptimizerOptions &o = inner->param_groups()[i].options();
+      if (auto *sgd = dynamic_cast<torch::optim::SGDOptions *>(&o))
+        sgd->lr(rate * factors[i]);
+      else
+        static_cast<torch::optim::AdamWOptions &>(o).lr(rate * factors[i]);
+    }
+  }
+};
+
+Optimizer makeOptimizer(const Network &net, const Phase &phase) {
+  Network::Trainable t = net.trainable(phase.quantize);
+  Optimizer out;
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  auto add = [&](const std::vector<Tensor> &tensors, double decay, double factor) {
+    if (tensors.empty()) return;
+    if (phase.optimizer == "sgd")
+      groups.emplace_back(tensors, std::make_unique<torch::optim::SGDOptions>(
+                                       torch::optim::SGDOptions(phase.learningRate)
+                                           .momentum(phase.momentum)
+                                           .nesterov(phase.momentum > 0)
+                                           .weight_decay(decay)));
+    else
+      groups.emplace_back(tensors, std::make_unique<torch::optim::AdamWOptions>(
+                                       torch::optim::AdamWOptions(phase.learningRate).weight_decay(decay)));
+    out.factors.push_back(factor);
+  };
+  add(t.weights, phase.weightDecay, 1);
+  add(t.others, 0, 1);
+  add(t.scales, 0, phase.scaleRate);
+  if (phase.optimizer == "sgd")
+    out.inner = std::make_unique<torch::optim::SGD>(groups, torch::optim::SGDOptions(phase.learningRate));
+  else
+    out.inner = std::make_unique<torch::optim::AdamW>(groups, torch::optim::AdamWOptions(phase.learningRate));
+  return out;
+}
+
+/// Where training stands; written after every epoch. It belongs to the graph and to the recipe as far as the recipe was
+/// followed: phases that have not begun may still change.
+struct Checkpoint {
+  std::string path;
+  const Recipe *recipe;
+  std::string graphDigest;
+
+  std::string identity(int64_t phase, int64_t epoch) const {
+    std::string text = graphDigest + " " + std::to_string(recipe->seed) + " " + std::to_string(recipe->batch) + " " +
+                       std::to_string(recipe->threads) + " " + std::to_string(recipe->flip) + " " +
+                       std::to_string(recipe->shift) + " " + std::to_string(recipe->erase);
+    for (int64_t p = 0; p < phase + (epoch > 0); ++p) {
+      text += '\n';
+      text += recipe->phases[static_cast<size_t>(p)].describe();
+    }
+    return sha256Hex(text);
+  }
+
+  void save(const Network &net, Optimizer *optimizer, int64_t phase, int64_t epoch, const std::vector<Score> &scores) const {
+    torch::serialize::OutputArchive archive;
+    archive.write("identity", c10::IValue(identity(phase, epoch)));
+    archive.write("phase", c10::IValue(phase));
+    archive.write("epoch", c10::IValue(epoch));
+    archive.write("step", c10::IValue(static_cast<int64_t>(net.step)));
+    std::vector<int64_t> correct;
+    for (const Score &s : scores) correct.push_back(s.correct);
+    archive.write("correct", c10::IValue(correct));
+    // Names in an archive may not contain dots: tensors are stored by position in the order of their keys.
+    int64_t i = 0;
+    for (const auto &[name, tensor] : net.state()) archive.write("tensor" + std::to_string(i++), tensor.detach());
+    if (optimizer) {
+      torch::serialize::OutputArchive inner;
+      optimizer->inner->save(inner);
+      archive.write("optimizer", inner);
+    }
+    std::string temporary = path + ".new";
+    archive.save_to(temporary);
+    std::filesystem::rename(temporary, path);
+  }
+
+  /// Restores the network (and the optimiser, when one is given); false if there is no checkpoint of this identity.
+  bool load(Network &net, Optimizer *optimizer, int64_t &phase, int64_t &epoch, std::vector<int64_t> &correct) const {
+    if (!std::filesystem::exists(path)) return false;
+    torch::serialize::InputArchive archive;
+    archive.load_from(path);
+    c10::IValue value;
+    archive.read("phase", value);
+    phase = value.toInt();
+    archive.read("epoch", value);
+    epoch = value.toInt();
+    archive.read("identity", value);
+    if (phase < 0 || phase >= static_cast<int64_t>(recipe->phases.size()) || value.toStringRef() != identity(phase, epoch)) return false;
+    archive.read("step", value);
+    net.step = static_cast<uint64_t>(value.toInt());
+    archive.read("correct", value);
+    correct = value.toIntVector();
+    std::map<std::string, Tensor> tensors;
+    int64_t i = 0;
+    for (const auto &[name, tensor] : net.state()) {
+      Tensor t;
+      archive.read("tensor" + std::to_string(i++), t);
+      tensors[name] = t;
+    }
+    (void)!net.load(tensors, false);
+    if (optimizer) {
+      torch::serialize::InputArchive inner;
+      if (archive.try_read("optimizer", inner)) optimizer->inner->load(inner);
+    }
+    return true;
+  }
+};
+
+/// One line that is rewritten on a terminal.
+class Progress {
+public:
+  Progress() : terminal(::isatty(2)) {}
+  void show(const std::string &text) {
+    if (terminal) std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  }
+  void line(const std::string &text) {
+    std::fprintf(stderr, "%s%s\n", terminal ? "\r\033[K" : "", text.c_str());
+    std::fflush(stderr);
+  }
+
+private:
+  bool terminal;
+};
+
+std::string format(const char *pattern, auto... values) {
+  char buffer[512];
+  std::snprintf(buffer, sizeof buffer, pattern, values...);
+  return buffer;
+}
+
+} // namespace
+
+Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo::ImageSet &training, const zoo::ImageSet &test,
+                             const TrainingOptions &options, const std::string &graphDigest) {
+  at::set_num_threads(1);
+  Workers workers(static_cast<size_t>(recipe.threads));
+  torch::manual_seed(recipe.seed);
+  const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.inputs[0].value)].shape;
+  if (shape.size() != 4 || shape[1].number != 1 || shape[2].number != training.height || shape[3].number != training.width)
+    return Error{"the model's input '" + graph.inputs[0].name + "' is not [N, 1, " + std::to_string(training.height) + ", " +
+                 std::to_string(training.width) + "], which the images are"};
+  const std::vector<Size> &outShape = graph.values[static_cast<size_t>(graph.outputs[logitsIndex(graph)].second)].shape;
+  uint8_t largest = std::max(*std::max_element(training.labels.begin(), training.labels.end()),
+                             *std::max_element(test.labels.begin(), test.labels.end()));
+  if (outShape.size() != 2 || outShape[1].number <= largest) return Error{"the model has no output [N, classes] for all labels"};
+
+  Result<Network> created = Network::create(graph, recipe.seed);
+  if (!created) return created.takeError();
+  Network &net = *created;
+  std::filesystem::create_directories(options.workFolder);
+  std::string folder = options.workFolder + "/";
+  std::string digest = graphDigest + (options.maxSteps ? " " + std::to_string(options.maxSteps) : "");
+  Checkpoint checkpoint{folder + "state.pt", &recipe, digest};
+  Progress progress;
+  TrainingResult result;
+
+  int64_t startPhase = 0, startEpoch = 0;
+  std::vector<int64_t> correct;
+  bool resumed = checkpoint.load(net, nullptr, startPhase, startEpoch, correct);
+  if (resumed)
+    progress.line(format("going on after epoch %lld of phase '%s'", static_cast<long long>(startEpoch),
+                         recipe.phases[static_cast<size_t>(startPhase)].name.c_str()));
+  else
+    for (const Phase &p : recipe.phases) std::filesystem::remove(folder + "end-" + p.name + ".pt");
+  for (size_t i = 0; i < correct.size(); ++i) result.scores.push_back({recipe.phases[i].name, correct[i], test.count});
+
+  std::FILE *log = std::fopen((folder + "log.jsonl").c_str(), resumed ? "a" : "w");
+  if (!log) return Error{folder + "log.jsonl: cannot write", ErrorKind::Environment};
+  struct Closer {
+    std::FILE *f;
+    ~Closer() { std::fclose(f); }
+  } closer{log};
+
+  Loader loader(training, graph.inputs[0]);
+  size_t logits = logitsIndex(graph);
+  int64_t count = training.count, batches = count / recipe.batch;
+  if (options.maxSteps) batches = std::min(batches, options.maxSteps);
+  if (batches == 0) return Error{"fewer training images than one batch of " + std::to_string(recipe.batch)};
+
+  if (recipe.batch % recipe.threads) return Error{"the recipe's batch is no multiple of its threads"};
+  int64_t shard = recipe.batch / recipe.threads;
+
+  auto phaseCount = static_cast<int64_t>(recipe.phases.size());
+  for (int64_t p = startPhase; p < phaseCount; ++p) {
+    const Phase &phase = recipe.phases[static_cast<size_t>(p)];
+    int64_t firstEpoch = p == startPhase ? startEpoch : 0;
+
+    if (phase.quantize && firstEpoch == 0) {
+      // Scales begin where the percentile of a first batch puts them, layer after layer.
+      torch::NoGradGuard guard;
+      std::vector<int32_t> first(static_cast<size_t>(std::min<int64_t>(count, 512)));
+      std::iota(first.begin(), first.end(), 0);
+      Stream random(recipe.seed);
+      net.forward(loader.augmented(first.data(), static_cast<int64_t>(first.size()), recipe, random), {true, true, true});
+    }
+    Optimizer optimizer = makeOptimizer(net, phase);
+    if (resumed && p == startPhase && firstEpoch > 0) {
+      int64_t a, b;
+      std::vector<int64_t> c;
+      checkpoint.load(net, &optimizer, a, b, c);
+    }
+
+    std::unique_ptr<Network> teacher;
+    bool teacherQuantized = false;
+    if (phase.distill > 0) {
+      Result<Network> made = Network::create(graph, recipe.seed);
+      if (!made) return made.takeError();
+      teacher = std::make_unique<Network>(std::move(*made));
+      for (const Phase &before : recipe.phases)
+        if (before.name == phase.teacher) teacherQuantized = before.quantize;
+      Checkpoint end{folder + "end-" + phase.teacher + ".pt", &recipe, digest};
+      int64_t a, b;
+      std::vector<int64_t> c;
+      if (!end.load(*teacher, nullptr, a, b, c))
+        return Error{end.path + ": the teacher's checkpoint is missing or of another recipe", ErrorKind::Environment};
+    }
+
+    std::vector<Network> replicas;
+    for (size_t w = 1; w < workers.size(); ++w) replicas.push_back(net.replica());
+
+    auto phaseStart = Clock::now();
+    for (int64_t epoch = firstEpoch; epoch < phase.epochs; ++epoch) {
+      auto epochStart = Clock::now();
+      // Everything random about an epoch comes from its number, so that a resumed run repeats it.
+      Stream random(splitMix(recipe.seed ^ fnv1a(phase.name), static_cast<uint64_t>(epoch)));
+      std::vector<int32_t> order(static_cast<size_t>(count));
+      std::iota(order.begin(), order.end(), 0);
+      for (int64_t i = count - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(random.below(i + 1))]);
+      double lossSum = 0, right = 0;
+      for (int64_t b = 0; b < batches; ++b) {
+        if (stopRequested) return Error{"interrupted", ErrorKind::Environment};
+        const int32_t *indices = order.data() + b * recipe.batch;
+        std::vector<double> losses(workers.size()), hits(workers.size());
+        optimizer.inner->zero_grad();
+        uint64_t noise = random.next();
+        workers.run([&](size_t w) {
+          Network &mine = w == 0 ? net : replicas[w - 1];
+          Stream augment(splitMix(noise, w));
+          const int32_t *part = indices + static_cast<int64_t>(w) * shard;
+          Tensor x = loader.augmented(part, shard, recipe, augment), y = loader.labels(part, shard);
+          Tensor soft;
+          if (teacher) {
+            torch::NoGradGuard guard;
+            soft = teacher->forward(x, {false, teacherQuantized, false})[logits];
+          }
+          Tensor out = mine.forward(x, {true, phase.quantize, false})[logits];
+          Tensor loss = lossOf(out, y, soft, phase);
+          (loss / static_cast<double>(workers.size())).backward();
+          losses[w] = loss.item<double>();
+          hits[w] = static_cast<double>((out.detach().argmax(1) == y).sum().item<int64_t>());
+        });
+        net.gather(replicas);
+        double done = static_cast<double>(epoch * batches + b) / static_cast<double>(phase.epochs * batches);
+        optimizer.setRate(phase.learningRate * schedule(phase, done));
+        optimizer.inner->step();
+        double value = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(workers.size());
+        if (!std::isfinite(value)) return Error{"phase '" + phase.name + "': the loss is not finite; lower the learning rate"};
+        lossSum += value;
+        right += std::accumulate(hits.begin(), hits.end(), 0.0);
+        if (b % 20 == 19) {
+          double perBatch = secondsSince(epochStart) / static_cast<double>(b + 1);
+          double left = perBatch * static_cast<double>((phase.epochs - epoch) * batches - b - 1);
+          progress.show(format("%s epoch %lld/%lld  batch %lld/%lld  loss %.4f  %.0f ms/batch  %.1f min left in this phase",
+                               phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.epochs),
+                               static_cast<long long>(b + 1), static_cast<long long>(batches),
+                               lossSum / static_cast<double>(b + 1), perBatch * 1e3, left / 60));
+        }
+      }
+      double trainSeconds = secondsSince(epochStart);
+      bool last = epoch + 1 == phase.epochs;
+      Score score{phase.name, 0, 0};
+      if (last || options.evaluateEveryEpoch) score = evaluate(net, graph, test, phase.quantize, phase.name, workers);
+      double loss = lossSum / static_cast<double>(batches);
+      double trained = 100 * right / static_cast<double>(batches * recipe.batch);
+      double perEpoch = secondsSince(phaseStart) / static_cast<double>(epoch - firstEpoch + 1);
+      progress.line(format("%s epoch %lld/%lld  loss %.4f  training %.2f %%  test %.2f %%  %.1f s  %.1f min left in this phase",
+                           phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.epochs), loss,
+                           trained, score.percent(), secondsSince(epochStart),
+                           perEpoch * static_cast<double>(phase.epochs - epoch - 1) / 60));
+      json::Object entry;
+      entry.append("phase", phase.name);
+      entry.append("epoch", epoch + 1);
+      entry.append("epochs", phase.epochs);
+      entry.append("loss", loss);
+      entry.append("train_accuracy", trained);
+      if (score.total) entry.append("test_accuracy", score.percent());
+      entry.append("seconds", trainSeconds);
+      std::fprintf(log, "%s\n", json::write(json::Value(std::move(entry))).c_str());
+      std::fflush(log);
+      if (last) {
+        result.scores.push_back(score);
+        Checkpoint{folder + "end-" + phase.name + ".pt", &recipe, digest}.save(net, nullptr, p, epoch + 1, result.scores);
+        if (p + 1 < phaseCount)
+          checkpoint.save(net, nullptr, p + 1, 0, result.scores);
+        else
+          checkpoint.save(net, nullptr, p, epoch + 1, result.scores);
+      } else {
+        checkpoint.save(net, &optimizer, p, epoch + 1, result.scores);
+      }
+    }
+  }
+
+  const Phase &final = recipe.phases.back();
+  result.tensors = net.exportTensors();
+  if (final.quantize) {
+    // The score that counts is that of the exported codes.
+    net.useExported(result.tensors);
+    result.scores.back() = evaluate(net, graph, test, true, final.name, workers);
+  }
+  return result;
+}
+
+} // namespace triton::trainer

@@ -1,0 +1,39 @@
+// Runs a recipe: batches with augmentation, phases, checkpoints after every epoch, evaluation on the test images.
+#pragma once
+
+#include "Graph.h"
+#include "Idx.h"
+#include "Network.h"
+#include "Recipe.h"
+
+#include <csignal>
+#include <string>
+
+namespace triton::trainer {
+
+/// Set by the handlers of SIGINT and SIGTERM; training stops at the next batch.
+extern volatile std::sig_atomic_t stopRequested;
+
+struct Score {
+  std::string phase;
+  int64_t correct = 0, total = 0;
+  double percent() const { return total ? 100.0 * static_cast<double>(correct) / static_cast<double>(total) : 0; }
+};
+
+struct TrainingOptions {
+  std::string workFolder;     ///< Checkpoints and the log.
+  int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
+  bool evaluateEveryEpoch = true;
+};
+
+struct TrainingResult {
+  std::vector<Score> scores; ///< One per phase, after its last epoch.
+  std::vector<std::pair<std::string, HostTensor>> tensors; ///< Exported from the last phase.
+};
+
+/// Trains, or goes on from the checkpoint in the work folder when it is of the same recipe and graph. Kind Environment with
+/// the message "interrupted" when stopRequested was set.
+Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo::ImageSet &training, const zoo::ImageSet &test,
+                             const TrainingOptions &options, const std::string &graphDigest);
+
+} // namespace triton::trainer

@@ -1,0 +1,156 @@
+// triton-train: trains the network of an exported graph and writes its weights and manifest.
+#include "Graph.h"
+#include "Recipe.h"
+#include "Training.h"
+#include "triton/Support/Sha256.h"
+#include "triton/Tensor/Files.h"
+#include "triton/Tensor/Safetensors.h"
+
+#include <torch/version.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <malloc.h>
+
+using namespace triton;
+using namespace triton::trainer;
+
+static const char *usage =
+    "triton-train - train a ternary network from its exported graph\n"
+    "USAGE  triton-train --graph FILE --recipe FILE --out FOLDER [options]\n"
+    "  --graph FILE     the graph: triton compile model.tri --emit=graph -o FILE\n"
+    "  --recipe FILE    how to train (epochs, rates, augmentation, seed)\n"
+    "  --out FOLDER     where weights.safetensors and manifest.json go\n"
+    "  --data-dir DIR   IDX files in MNIST's layout (default /usr/share/datasets/fashion-mnist)\n"
+    "  --threads N      instead of the recipe's number; another number may round differently\n"
+    "  --dataset NAME   name of the data set in the manifest (default fashion-mnist)\n"
+    "  --work FOLDER    checkpoints and log (default OUT/train); an interrupted run goes on from here\n"
+    "  --steps N        end every epoch after N batches (for tests)\n"
+    "  --no-eval        evaluate only at the end of each phase\n";
+
+static int fail(const Error &error) {
+  std::fprintf(stderr, "triton-train: error: %s\n", error.message.c_str());
+  return error.kind == ErrorKind::Usage ? 2 : error.kind == ErrorKind::Environment ? 3 : error.kind == ErrorKind::Internal ? 70 : 1;
+}
+
+static void requestStop(int) { stopRequested = 1; }
+
+struct Options {
+  std::string graph, recipe, out, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
+  int64_t threads = 0; ///< 0: the recipe's.
+  TrainingOptions training;
+};
+
+static Result<Options> readOptions(int argc, char **argv) {
+  Options o;
+  auto bad = [](const std::string &what) { return Error{what + "; see 'triton-train --help'", ErrorKind::Usage}; };
+  for (int i = 1; i < argc; ++i) {
+    std::string flag = argv[i];
+    if (flag == "--no-eval") {
+      o.training.evaluateEveryEpoch = false;
+      continue;
+    }
+    std::string *target = flag == "--graph"     ? &o.graph
+                          : flag == "--recipe"  ? &o.recipe
+                          : flag == "--out"     ? &o.out
+                          : flag == "--data-dir" ? &o.data
+                          : flag == "--dataset" ? &o.dataset
+                          : flag == "--work"    ? &o.training.workFolder
+                                                : nullptr;
+    int64_t *number = flag == "--steps" ? &o.training.maxSteps : flag == "--threads" ? &o.threads : nullptr;
+    if (!target && !number) return bad("unknown option '" + flag + "'");
+    if (++i == argc) return bad("'" + flag + "' needs a value");
+    if (target) {
+      *target = argv[i];
+      continue;
+    }
+    char *end = nullptr;
+    *number = std::strtoll(argv[i], &end, 10);
+    if (*end || end == argv[i] || *number < 1 || *number > INT32_MAX) return bad("'" + flag + "' needs a positive number");
+  }
+  if (o.graph.empty() || o.recipe.empty() || o.out.empty()) return bad("--graph, --recipe and --out are needed");
+  if (o.training.workFolder.empty()) o.training.workFolder = o.out + "/train";
+  return o;
+}
+
+static json::Value manifestOf(const Options &options, const Recipe &recipe, const Graph &graph, const TrainingResult &result,
+                              const std::string &weights) {
+  json::Object m;
+  m.append("name", recipe.model);
+  m.append("model", "model.tri");
+  m.append("entry", graph.model);
+  m.append("dataset", options.dataset);
+  m.append("dataset_licence", "MIT");
+  m.append("test_images", result.scores.back().total);
+  m.append("source", "trained by triton-train with recipe.json");
+  m.append("weights", "weights.safetensors");
+  m.append("sha256", sha256Hex(weights));
+  m.append("size", static_cast<int64_t>(weights.size()));
+  m.append("accuracy", result.scores.back().percent());
+  m.append("correct", result.scores.back().correct);
+  for (size_t i = 0; i < recipe.phases.size(); ++i)
+    if (!recipe.phases[i].quantize) {
+      m.set("fp32_accuracy", result.scores[i].percent());
+      m.set("fp32_correct", result.scores[i].correct);
+    }
+  m.append("recipe", "recipe.json");
+  m.append("recipe_sha256", sha256Hex(recipe.text));
+  m.append("seed", static_cast<int64_t>(recipe.seed));
+  m.append("threads", recipe.threads);
+  m.append("libtorch", TORCH_VERSION);
+  return m;
+}
+
+static Result<void> run(const Options &options) {
+  Result<std::string> graphText = readFileBytes(options.graph, uint64_t(1) << 30);
+  if (!graphText) return graphText.takeError();
+  Result<Graph> graph = Graph::parse(*graphText, options.graph);
+  if (!graph) return graph.takeError();
+  Result<Recipe> recipe = Recipe::read(options.recipe);
+  if (!recipe) return recipe.takeError();
+  if (options.threads) recipe->threads = options.threads;
+  Result<zoo::ImageSet> training = zoo::readImageSet(options.data, true);
+  if (!training) return training.takeError();
+  Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);
+  if (!test) return test.takeError();
+
+  std::error_code ignored; // Writing fails with a message if this did.
+  std::filesystem::create_directories(options.out, ignored);
+  Result<TrainingResult> result = train(*graph, *recipe, *training, *test, options.training, sha256Hex(*graphText));
+  if (!result) return result.takeError();
+  Result<std::string> weights = encodeSafetensors(result->tensors);
+  if (!weights) return weights.takeError();
+  if (Result<void> r = writeFileAtomically(options.out + "/weights.safetensors", *weights); !r) return r.takeError();
+  json::Value manifest = manifestOf(options, *recipe, *graph, *result, *weights);
+  if (Result<void> r = writeFileAtomically(options.out + "/manifest.json", json::write(manifest, 2)); !r) return r.takeError();
+  for (const Score &s : result->scores)
+    std::printf("%s: %.2f %% (%lld of %lld)\n", s.phase.c_str(), s.percent(), static_cast<long long>(s.correct),
+                static_cast<long long>(s.total));
+  std::printf("%s/weights.safetensors: %zu bytes\n", options.out.c_str(), weights->size());
+  return {};
+}
+
+int main(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i)
+    if (!std::strcmp(argv[i], "--help") || !std::strcmp(argv[i], "-h")) {
+      std::fputs(usage, stdout);
+      return 0;
+    }
+  Result<Options> options = readOptions(argc, argv);
+  if (!options) return fail(options.error());
+  std::signal(SIGINT, requestStop);
+  std::signal(SIGTERM, requestStop);
+  // Activations come and go in blocks of megabytes: keep them in the heap instead of mapping and unmapping each.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 2000 << 20);
+  // LibTorch reports its failures by exceptions; they end here.
+  try {
+    Result<void> result = run(*options);
+    if (result) return 0;
+    return stopRequested ? (fail(result.error()), 130) : fail(result.error());
+  } catch (const std::exception &e) {
+    return fail({e.what(), ErrorKind::Environment});
+  }
+}
