@@ -448,6 +448,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       } else {
         checkpoint.save(net, &optimizer, p, epoch + 1, result.scores);
       }
+      if (options.afterEpoch) options.afterEpoch(epoch + 1);
     }
   }
 

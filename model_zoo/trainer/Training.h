@@ -7,6 +7,7 @@
 #include "Recipe.h"
 
 #include <csignal>
+#include <functional>
 #include <string>
 
 namespace triton::trainer {
@@ -24,6 +25,7 @@ struct TrainingOptions {
   std::string workFolder;     ///< Checkpoints and the log.
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
   bool evaluateEveryEpoch = true;
+  std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.
 };
 
 struct TrainingResult {

@@ -1,0 +1,140 @@
+// Training end to end on a task that can be learned in seconds: bright images against dark ones.
+#include "Training.h"
+
+#include "TrainerGraphs.h"
+#include "WeightCodes.h"
+#include "triton/Tensor/Safetensors.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+using namespace triton;
+using namespace triton::trainer;
+
+static zoo::ImageSet images(uint32_t count, uint64_t seed) {
+  zoo::ImageSet set;
+  set.count = count;
+  set.height = set.width = 4;
+  for (uint32_t i = 0; i < count; ++i) {
+    auto label = static_cast<uint8_t>(splitMix(seed, i) & 1);
+    set.labels.push_back(label);
+    for (uint32_t p = 0; p < 16; ++p) set.pixels.push_back(static_cast<uint8_t>(splitMix(seed + 1, i * 16 + p) % 160 + 90 * label));
+  }
+  return set;
+}
+
+static const char *recipeText = R"({"model": "tiny", "seed": 5, "batch": 16, "threads": 2, "augment": {"flip": true, "shift": 1},
+  "phases": [{"name": "fp32", "epochs": 3, "learning_rate": 0.02},
+             {"name": "ternary", "quantize": true, "epochs": 3, "learning_rate": 0.02, "teacher": "fp32", "distill": 0.5}]})";
+
+class TrainerRun : public testing::Test {
+protected:
+  void SetUp() override {
+    folder = testing::TempDir() + "trainer_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder);
+    stopRequested = 0;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  Result<TrainingResult> run(const std::string &work, std::function<void(int64_t)> afterEpoch = {}, const std::string &method = "twn",
+                             const char *recipe = recipeText) {
+    Result<Graph> graph = Graph::parse(tinyGraph(method), "g");
+    if (!graph) return graph.takeError();
+    Result<Recipe> r = Recipe::parse(recipe, "r");
+    if (!r) return r.takeError();
+    TrainingOptions options;
+    options.workFolder = folder + "/" + work;
+    options.afterEpoch = std::move(afterEpoch);
+    return train(*graph, *r, images(320, 1), images(100, 99), options, "digest of " + method);
+  }
+  static std::string bytesOf(const Result<TrainingResult> &r) { return *encodeSafetensors(r->tensors); }
+
+  std::string folder;
+};
+
+TEST_F(TrainerRun, LearnsAndExportsCodes) {
+  Result<TrainingResult> r = run("a");
+  ASSERT_TRUE(r) << r.error().message;
+  ASSERT_EQ(r->scores.size(), 2u);
+  EXPECT_GT(r->scores[0].percent(), 90);
+  EXPECT_GT(r->scores[1].percent(), 90);
+  Result<SafetensorsFile> f = SafetensorsFile::fromBytes(bytesOf(r), "w");
+  ASSERT_TRUE(f);
+  std::vector<std::string> keys;
+  for (const auto &e : f->entries()) keys.push_back(e.key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"act0.scale", "act1.scale", "act2.scale", "bn.bias", "bn.running_mean", "bn.running_var",
+                                            "bn.weight", "conv.weight", "conv.weight.scale", "fc.bias", "fc.weight", "fc.weight.scale"}));
+  EXPECT_EQ(f->find("conv.weight")->type, ElementType::I8);
+  EXPECT_EQ(f->find("conv.weight")->shape, (TensorShape{8, 1, 3, 3}));
+  EXPECT_EQ(f->find("conv.weight.scale")->shape, (TensorShape{8}));
+  EXPECT_EQ(f->find("act1.scale")->shape, TensorShape{});
+  for (float code : *f->floats("conv.weight")) EXPECT_LE(std::abs(code), 1);
+  for (float scale : *f->floats("conv.weight.scale")) EXPECT_GT(scale, 0);
+}
+
+TEST_F(TrainerRun, TheSameSeedGivesTheSameBytes) {
+  Result<TrainingResult> a = run("a"), b = run("b");
+  ASSERT_TRUE(a);
+  ASSERT_TRUE(b);
+  EXPECT_EQ(bytesOf(a), bytesOf(b));
+}
+
+TEST_F(TrainerRun, AnInterruptedRunGoesOnToTheSameBytes) {
+  Result<TrainingResult> whole = run("whole");
+  ASSERT_TRUE(whole);
+  // Stops in the middle of the first phase, between the phases, and in the middle of the second.
+  for (int stopAfter : {2, 3, 5}) {
+    std::string work = "cut" + std::to_string(stopAfter);
+    int epochs = 0;
+    Result<TrainingResult> cut = run(work, [&](int64_t) {
+      if (++epochs == stopAfter) stopRequested = 1;
+    });
+    ASSERT_FALSE(cut);
+    EXPECT_EQ(cut.error().message, "interrupted");
+    stopRequested = 0;
+    Result<TrainingResult> rest = run(work);
+    ASSERT_TRUE(rest) << rest.error().message;
+    EXPECT_EQ(bytesOf(rest), bytesOf(whole)) << "stopped after " << stopAfter;
+  }
+}
+
+TEST_F(TrainerRun, ACheckpointOfAnotherRecipeIsNotUsed) {
+  ASSERT_TRUE(run("a"));
+  std::string other = recipeText;
+  other.replace(other.find("\"seed\": 5"), 9, "\"seed\": 6");
+  Result<TrainingResult> again = run("a", {}, "twn", other.c_str()), fresh = run("b", {}, "twn", other.c_str());
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(bytesOf(again), bytesOf(fresh));
+}
+
+TEST_F(TrainerRun, EveryMethodTrains) {
+  for (const char *method : {"absmean", "fixed", "learned", "stochastic"}) {
+    std::string text = recipeText;
+    if (std::string(method) == "fixed") text.replace(text.find("0.02"), 4, "0.01");
+    Result<TrainingResult> r = run(method, {}, method, text.c_str());
+    ASSERT_TRUE(r) << method << ": " << r.error().message;
+    EXPECT_GT(r->scores[1].percent(), method == std::string("fixed") ? 40 : 80) << method;
+  }
+}
+
+TEST_F(TrainerRun, RefusesAGraphThatDoesNotFit) {
+  std::string text = tinyGraph();
+  text.replace(text.find("\"conv2d\""), 8, "\"warp\"  ");
+  Result<Graph> graph = Graph::parse(text, "g");
+  ASSERT_TRUE(graph);
+  Result<Network> net = Network::create(*graph, 1);
+  ASSERT_FALSE(net);
+  EXPECT_NE(net.error().message.find("does not know the operation 'warp'"), std::string::npos);
+  zoo::ImageSet wide = images(32, 1);
+  wide.width = 8;
+  wide.height = 2;
+  Result<Graph> good = Graph::parse(tinyGraph(), "g");
+  Result<Recipe> recipe = Recipe::parse(recipeText, "r");
+  TrainingOptions options;
+  options.workFolder = folder;
+  Result<TrainingResult> r = train(*good, *recipe, wide, wide, options, "");
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.error().message.find("[N, 1, 2, 8]"), std::string::npos);
+}
