@@ -109,7 +109,7 @@ Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool
                Workers &workers) {
   constexpr int64_t chunk = 250;
   Loader loader(test, graph.inputs[0]);
-  Score score{phase, 0, static_cast<int64_t>(test.count)};
+  Score score{phase, 0, static_cast<int64_t>(test.count), 0};
   size_t out = logitsIndex(graph);
   std::vector<int64_t> correct(workers.size());
   workers.run([&](size_t worker) {
@@ -313,7 +313,8 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
                          recipe.phases[static_cast<size_t>(startPhase)].name.c_str()));
   else
     for (const Phase &p : recipe.phases) std::filesystem::remove(folder + "end-" + p.name + ".pt");
-  for (size_t i = 0; i < correct.size(); ++i) result.scores.push_back({recipe.phases[i].name, correct[i], test.count});
+  for (size_t i = 0; i < correct.size(); ++i)
+    result.scores.push_back({recipe.phases[i].name, correct[i], test.count, recipe.phases[i].epochs});
 
   std::FILE *log = std::fopen((folder + "log.jsonl").c_str(), resumed ? "a" : "w");
   if (!log) return Error{folder + "log.jsonl: cannot write", ErrorKind::Environment};
@@ -332,7 +333,12 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   int64_t shard = recipe.batch / recipe.threads;
 
   auto phaseCount = static_cast<int64_t>(recipe.phases.size());
-  for (int64_t p = startPhase; p < phaseCount; ++p) {
+  if (options.finish) {
+    if (!resumed || startPhase + 1 != phaseCount || startEpoch == 0)
+      return Error{checkpoint.path + ": no checkpoint of the last phase to finish from"};
+    if (static_cast<int64_t>(result.scores.size()) < phaseCount) result.scores.push_back({recipe.phases.back().name, 0, 0, startEpoch});
+  }
+  for (int64_t p = options.finish ? phaseCount : startPhase; p < phaseCount; ++p) {
     const Phase &phase = recipe.phases[static_cast<size_t>(p)];
     int64_t firstEpoch = p == startPhase ? startEpoch : 0;
 
@@ -419,8 +425,9 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       }
       double trainSeconds = secondsSince(epochStart);
       bool last = epoch + 1 == phase.epochs;
-      Score score{phase.name, 0, 0};
+      Score score{phase.name, 0, 0, epoch + 1};
       if (last || options.evaluateEveryEpoch) score = evaluate(net, graph, test, phase.quantize, phase.name, workers);
+      score.epochs = epoch + 1;
       double loss = lossSum / static_cast<double>(batches);
       double trained = 100 * right / static_cast<double>(batches * recipe.batch);
       double perEpoch = secondsSince(phaseStart) / static_cast<double>(epoch - firstEpoch + 1);
@@ -457,7 +464,9 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   if (final.quantize) {
     // The score that counts is that of the exported codes.
     net.useExported(result.tensors);
+    int64_t epochs = result.scores.back().epochs;
     result.scores.back() = evaluate(net, graph, test, true, final.name, workers);
+    result.scores.back().epochs = epochs;
   }
   return result;
 }

@@ -18,6 +18,7 @@ extern volatile std::sig_atomic_t stopRequested;
 struct Score {
   std::string phase;
   int64_t correct = 0, total = 0;
+  int64_t epochs = 0; ///< How many were run; fewer than the recipe's when training was finished early.
   double percent() const { return total ? 100.0 * static_cast<double>(correct) / static_cast<double>(total) : 0; }
 };
 
@@ -25,6 +26,7 @@ struct TrainingOptions {
   std::string workFolder;     ///< Checkpoints and the log.
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
   bool evaluateEveryEpoch = true;
+  bool finish = false;        ///< Exports what the checkpoint holds instead of going on.
   std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.
 };
 

@@ -28,6 +28,7 @@ static const char *usage =
     "  --dataset NAME   name of the data set in the manifest (default fashion-mnist)\n"
     "  --work FOLDER    checkpoints and log (default OUT/train); an interrupted run goes on from here\n"
     "  --steps N        end every epoch after N batches (for tests)\n"
+    "  --finish         write the weights of the last checkpoint instead of training on\n"
     "  --no-eval        evaluate only at the end of each phase\n";
 
 static int fail(const Error &error) {
@@ -48,6 +49,10 @@ static Result<Options> readOptions(int argc, char **argv) {
   auto bad = [](const std::string &what) { return Error{what + "; see 'triton-train --help'", ErrorKind::Usage}; };
   for (int i = 1; i < argc; ++i) {
     std::string flag = argv[i];
+    if (flag == "--finish") {
+      o.training.finish = true;
+      continue;
+    }
     if (flag == "--no-eval") {
       o.training.evaluateEveryEpoch = false;
       continue;
@@ -95,6 +100,9 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
       m.set("fp32_accuracy", result.scores[i].percent());
       m.set("fp32_correct", result.scores[i].correct);
     }
+  json::Object epochs;
+  for (const Score &score : result.scores) epochs.append(score.phase, score.epochs);
+  m.append("epochs_run", std::move(epochs));
   m.append("recipe", "recipe.json");
   m.append("recipe_sha256", sha256Hex(recipe.text));
   m.append("seed", static_cast<int64_t>(recipe.seed));
