@@ -157,6 +157,16 @@ Result<Graph> Graph::parse(std::string_view text, const std::string &name) {
       }
     int64_t rank = static_cast<int64_t>(p.shape.size());
     if (rank && (p.channelAxis < 0 || p.channelAxis >= rank)) r.complain(where + ".channel_axis", "out of range");
+    if (p.scale != "per_channel" && p.scale != "per_tensor" && p.scale != "per_group")
+      r.complain(where + ".scale", "expected per_channel, per_tensor or per_group");
+    if (p.method != "twn" && p.method != "absmean" && p.method != "fixed" && p.method != "stochastic" && p.method != "learned")
+      r.complain(where + ".method", "expected twn, absmean, fixed, stochastic or learned");
+    if (p.scale == "per_group" && !r.failed()) {
+      int64_t channel = 1;
+      for (size_t axis = 0; axis < p.shape.size(); ++axis)
+        if (static_cast<int64_t>(axis) != p.channelAxis) channel *= p.shape[axis];
+      if (p.group < 1 || channel % p.group) r.complain(where + ".group", "must divide the " + std::to_string(channel) + " weights of a channel");
+    }
     g.params.push_back(std::move(p));
   }
   i = 0;

@@ -208,12 +208,12 @@ void Network::initialise(uint64_t seed) {
   for (const QuantizerInfo &q : g.quantizers) {
     if (q.dynamic) {
       logScales.emplace_back();
-      calibrated.push_back(true);
+      calibrated.push_back(torch::ones({}, at::kBool));
       continue;
     }
     double s = q.fixedScale ? *q.fixedScale : 1.0;
     logScales.push_back(torch::full({}, std::log(s)).set_requires_grad(!q.fixedScale));
-    calibrated.push_back(q.fixedScale.has_value());
+    calibrated.push_back(q.fixedScale ? torch::ones({}, at::kBool) : torch::zeros({}, at::kBool));
   }
 }
 
@@ -257,7 +257,7 @@ Tensor Network::runEnd(const Step &step, const std::vector<Tensor> &values, cons
     Tensor y = fused ? applyGroupEnd(x, end) : x;
     return fakeQuantizeDynamic(y, static_cast<float>(info.lo), static_cast<float>(info.hi), info.perRow);
   }
-  if (mode.calibrate && !calibrated[q]) {
+  if (mode.calibrate && !calibrated[q].item<bool>()) {
     torch::NoGradGuard guard;
     GroupEnd plain = end;
     plain.training = false;
@@ -271,7 +271,7 @@ Tensor Network::runEnd(const Step &step, const std::vector<Tensor> &values, cons
     auto rank = static_cast<int64_t>(std::ceil(info.clip / 100 * static_cast<double>(y.numel())));
     float bound = std::get<0>(y.kthvalue(std::clamp<int64_t>(rank, 1, y.numel()))).item<float>();
     logScales[q].fill_(std::log(std::max(bound, 1e-6f) / static_cast<float>(info.hi)));
-    calibrated[q] = true;
+    calibrated[q].fill_(true);
   }
   end.logScale = logScales[q];
   end.lo = static_cast<float>(info.lo);
@@ -374,7 +374,10 @@ std::map<std::string, Tensor> Network::state() const {
     }
   }
   for (size_t i = 0; i < logScales.size(); ++i)
-    if (logScales[i].defined()) out["log_scale/" + graph->quantizers[i].key] = logScales[i];
+    if (logScales[i].defined()) {
+      out["log_scale/" + graph->quantizers[i].key] = logScales[i];
+      out["calibrated/" + graph->quantizers[i].key] = calibrated[i];
+    }
   return out;
 }
 
@@ -389,9 +392,6 @@ Result<void> Network::load(const std::map<std::string, Tensor> &values, bool par
     if (it->second.sizes() != tensor.sizes()) return Error{"the checkpoint's tensor '" + name + "' has another shape"};
     Tensor target = tensor;
     target.copy_(it->second);
-    if (name.rfind("log_scale/", 0) == 0 && !partial)
-      for (size_t i = 0; i < logScales.size(); ++i)
-        if (logScales[i].defined() && graph->quantizers[i].key == name.substr(10)) calibrated[i] = true;
   }
   return {};
 }

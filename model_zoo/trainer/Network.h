@@ -77,7 +77,7 @@ private:
   std::vector<Tensor> deltas, scales;  ///< Per parameter with method=learned.
   std::vector<bool> buffers;           ///< Per parameter: statistics, not trained.
   std::vector<Tensor> logScales;       ///< Per quantiser; undefined when dynamic.
-  std::vector<bool> calibrated;        ///< Per quantiser.
+  std::vector<Tensor> calibrated;      ///< Per quantiser: true once its scale means something. A tensor, so that checkpoints hold it.
   bool weightsAreFinal = false;
 };
 

@@ -232,11 +232,15 @@ struct Checkpoint {
     archive.load_from(path);
     c10::IValue value;
     archive.read("phase", value);
-    phase = value.toInt();
+    int64_t savedPhase = value.toInt();
     archive.read("epoch", value);
-    epoch = value.toInt();
+    int64_t savedEpoch = value.toInt();
     archive.read("identity", value);
-    if (phase < 0 || phase >= static_cast<int64_t>(recipe->phases.size()) || value.toStringRef() != identity(phase, epoch)) return false;
+    if (savedPhase < 0 || savedPhase >= static_cast<int64_t>(recipe->phases.size()) ||
+        value.toStringRef() != identity(savedPhase, savedEpoch))
+      return false;
+    phase = savedPhase;
+    epoch = savedEpoch;
     archive.read("step", value);
     net.step = static_cast<uint64_t>(value.toInt());
     archive.read("correct", value);

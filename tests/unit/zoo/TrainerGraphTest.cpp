@@ -39,6 +39,9 @@ TEST(TrainerGraph, NamesWhatIsWrong) {
   EXPECT_NE(graphError(replaced(good, "\"operands\": [10]", "\"operands\": [-1]")).find("nodes[3].operands"), std::string::npos);
   EXPECT_NE(graphError(replaced(good, "\"anchor\": 4", "\"anchor\": 5")).find("groups[2].anchor"), std::string::npos);
   EXPECT_NE(graphError(replaced(good, "\"lo\": -127", "\"lo\": 3")).find("quantizers[0]"), std::string::npos);
+  EXPECT_NE(graphError(replaced(good, "\"scale\": \"per_channel\"", "\"scale\": \"per_group\"")).find("params[0].group"), std::string::npos);
+  EXPECT_NE(graphError(replaced(good, "\"scale\": \"per_channel\"", "\"scale\": \"per_row\"")).find("params[0].scale"), std::string::npos);
+  EXPECT_NE(graphError(replaced(good, "\"method\": \"twn\"", "\"method\": \"sign\"")).find("params[0].method"), std::string::npos);
   EXPECT_NE(graphError(replaced(good, "[8, 1, 3, 3]", "[\"N\", 1, 3, 3]")).find("params[0]"), std::string::npos);
   EXPECT_NE(graphError(replaced(good, "\"key\": \"act2.scale\"", "\"key\": null")).find("quantizers[2].key"), std::string::npos);
 }

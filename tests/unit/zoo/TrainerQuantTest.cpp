@@ -46,6 +46,7 @@ TEST(TrainerWeights, EightBitCodesAsTheCompiler) {
   for (auto [storage, type] : {std::pair("int8", DType::Int8), std::pair("int4", DType::Int4)}) {
     trainer::ParamInfo p;
     p.storage = storage;
+    p.scale = "per_channel";
     p.shape = {4, 10};
     trainer::WeightCodes mine = trainer::quantizeWeights(w.data(), 40, p);
     WeightPolicy policy;
@@ -60,6 +61,8 @@ TEST(TrainerWeights, EightBitCodesAsTheCompiler) {
 TEST(TrainerWeights, TheGradientPassesStraightThrough) {
   trainer::ParamInfo p;
   p.storage = "trit";
+  p.scale = "per_channel";
+  p.method = "twn";
   p.shape = {2, 3};
   Tensor w = torch::tensor({0.9f, -0.1f, -1.1f, 0.0f, 2.0f, 0.3f}).view({2, 3}).set_requires_grad(true);
   Tensor q = trainer::fakeQuantizeWeight(w, {}, {}, p, 0);
@@ -102,7 +105,9 @@ static void compareWithLibTorch(bool norm, bool residual, bool relu, std::vector
   y1.backward(g);
   y2.backward(g);
   EXPECT_TRUE(torch::allclose(x1.grad(), x2.grad(), 1e-3, 1e-4));
-  if (residual) EXPECT_TRUE(torch::allclose(r1.grad(), r2.grad(), 1e-4, 1e-5));
+  if (residual) {
+    EXPECT_TRUE(torch::allclose(r1.grad(), r2.grad(), 1e-4, 1e-5));
+  }
   if (norm) {
     EXPECT_TRUE(torch::allclose(g1.grad(), g2.grad(), 1e-3, 1e-3));
     EXPECT_TRUE(torch::allclose(b1.grad(), b2.grad(), 1e-3, 1e-3));
