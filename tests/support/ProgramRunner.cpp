@@ -29,7 +29,7 @@ Graph parseGraph(const std::string &text) {
   Graph graph;
   graph.context = makeContext();
   graph.module = mlir::parseSourceString<mlir::ModuleOp>(text, graph.context.get());
-  EXPECT_TRUE(bool(graph.module)) << text;
+  EXPECT_TRUE(bool(graph.module)) << text.substr(0, 2000);
   return graph;
 }
 Graph emptyGraph() {

@@ -244,6 +244,7 @@ private:
       // The view of the destination is the argument's buffer; what is read is the caller's.
       View to = c.view(step.value);
       c.variant.storage[step.value] = {Storage::Input, cast<BlockArgument>(step.value).getArgNumber(), 0};
+      c.forgetBases();
       lowerCopy(c, to, step.value);
       c.variant.storage[step.value] = plan.storage.lookup(step.value);
       return {};

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "artifact/kernel_abi.h"
+#include "artifact/packing.h"
 
 using namespace mlir;
 using namespace triton::ternary;
@@ -52,16 +53,15 @@ void StepContext::beginStep(const std::string &stepName) {
   batch = field(k.i64(), offsetof(tri_kernel_args, batch));
   thread = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, thread)), k.i64());
   threads = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, threads)), k.i64());
+  anchor = threads.v.getDefiningOp();
 }
 void StepContext::endStep() { k.end(statusSlot ? k.load(k.i32(), statusSlot, 4) : k.i32c(TRI_STEP_OK)); }
 
 Val StepContext::local(int64_t bytes) {
   OpBuilder &b = k.builder();
   OpBuilder::InsertionGuard guard(b);
-  Block *block = b.getInsertionBlock();
-  while (!isa<LLVM::LLVMFuncOp>(block->getParentOp()))
-    block = block->getParentOp()->getBlock();
-  b.setInsertionPointToStart(&block->getParent()->front());
+  // The regions of loops under construction do not know their parents yet; the argument knows the function's entry.
+  b.setInsertionPointToStart(cast<BlockArgument>(args.v).getOwner());
   Val count = k.index(bytes);
   return k.wrap(b.create<LLVM::AllocaOp>(k.loc(), k.ptr(), k.i8(), count.v, 64));
 }
@@ -96,26 +96,39 @@ View StepContext::view(Value v) {
     return result;
   }
   Value root = variant.root(v);
+  auto [it, fresh] = bases.try_emplace(root);
+  if (fresh) {
+    // Stores in loops may alias the argument block, so its pointers are read before them.
+    OpBuilder &b = k.builder();
+    OpBuilder::InsertionGuard keep(b);
+    b.setInsertionPointAfter(anchor);
+    Val base = baseOf(root);
+    if (Operation *last = base.v.getDefiningOp(); last && last->getBlock() == anchor->getBlock() && anchor->isBeforeInBlock(last))
+      anchor = last;
+    bases[root] = base;
+  }
+  result.base = bases[root];
+  return result;
+}
+
+Val StepContext::baseOf(Value root) {
   // The source's image, read as it lies: where a reshape's memory begins is where its source's does.
   int64_t origin = variant.layouts.of[root].origin;
   Storage s = variant.storage[root];
   switch (s.kind) {
   case Storage::Input:
-    result.base = inputPointer(s.index);
-    break;
+    return inputPointer(s.index);
   case Storage::Output:
-    result.base = outputPointer(s.index);
-    break;
+    return outputPointer(s.index);
   case Storage::Fixed:
-    result.base = k.offset(workspace, s.offset + origin);
-    break;
+    return k.offset(workspace, s.offset + origin);
   case Storage::PerBatch:
-    result.base = k.offset(k.offset(workspace, batch * k.index(s.offset)), variant.workspaceFixed + origin);
-    break;
+    return k.offset(k.offset(workspace, batch * k.index(s.offset)), variant.workspaceFixed + origin);
   case Storage::None:
-    assert(false && "a value without storage");
+    break;
   }
-  return result;
+  assert(false && "a value without storage");
+  return {};
 }
 
 Val StepContext::scratch(int64_t bytes) {
@@ -144,8 +157,18 @@ Val StepContext::constantData(Value constant) {
   if (succeeded(raw))
     bytes.assign(raw->begin(), raw->end());
   std::string key = op.getKey() ? op.getKey()->str() : "constant";
-  (void)type;
-  return rawBlob(key, std::move(bytes));
+  if (!isa<TritType>(type.getElementType()))
+    return rawBlob(key, std::move(bytes));
+  // Trits are five to a byte on disk at every level; here they are wanted one to a byte in their own order.
+  Placement p;
+  p.kind = Placement::Panels;
+  p.o = p.ko = p.nr = p.kr = 1;
+  p.ki = uint32_t(bytes.size());
+  p.arenaBytes = bytes.size();
+  std::vector<uint8_t> packed(tri_t5_bytes(bytes.size()));
+  tri_pack_t5(reinterpret_cast<const int8_t *>(bytes.data()), bytes.size(), packed.data());
+  p.blob = blobs.add(key, Blob::T5, bytes.size(), std::move(packed));
+  return k.offset(weights, int64_t(variant.place(p)));
 }
 
 // ---- Elements ------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ public:
 
   // ---- Addresses -------------------------------------------------------------------------------------------------------
   View view(mlir::Value v);
+  void forgetBases() { bases.clear(); }
+  Val baseOf(mlir::Value root);
   Val inputPointer(unsigned index);
   Val outputPointer(unsigned index);
   /// This thread's scratch; the variant keeps the largest request.
@@ -113,6 +115,8 @@ public:
 
 private:
   Val statusSlot;
+  mlir::Operation *anchor = nullptr; ///< addresses of values are computed once, before all loops
+  llvm::DenseMap<mlir::Value, Val> bases;
   std::string name;
 };
 

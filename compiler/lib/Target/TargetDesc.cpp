@@ -62,9 +62,9 @@ std::string quoted(std::string_view text) { return "'" + std::string(text.substr
 template <typename Names>
 std::string didYouMean(std::string_view word, const Names &names) {
   std::string_view best;
-  size_t bestDistance = 4;
-  for (std::string_view name : names)
-    if (size_t d = distance(word.substr(0, 60), name); d < bestDistance)
+  size_t bestDistance = 3;
+  for (std::string_view name : names) // of equally near ones the last: the newest level
+    if (size_t d = distance(word.substr(0, 60), name); d <= bestDistance)
       best = name, bestDistance = d;
   return best.empty() ? std::string() : "; did you mean " + quoted(best) + "?";
 }
