@@ -2,6 +2,7 @@
 // printed flat (`Chain` with its operands in order), since nesting it would make the output quadratic.
 #include "triton/AST/Printer.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ostream>
 
@@ -47,6 +48,9 @@ private:
   const SourceManager &sources;
   std::ostream &out;
   unsigned depth = 0;
+  FileId lastFile = UINT32_MAX;
+  uint32_t lastOffset = 0;
+  LineColumn lastPlace;
 
   std::ostream &begin() {
     for (unsigned i = 0; i < depth; ++i) out << "  ";
@@ -54,8 +58,21 @@ private:
   }
   void place(SourceRange range) {
     if (!range.isValid()) return;
-    LineColumn at = sources.lineColumn(range.file, range.begin);
+    LineColumn at = placeOf(range.file, range.begin);
     out << " <" << at.line << ':' << at.column << '>';
+  }
+  /// The nodes come nearly in the order of the text, so the place of the last one is near. Counting from there keeps the cost
+  /// of a tree linear even if the program stands on one line.
+  LineColumn placeOf(FileId file, uint32_t offset) {
+    std::string_view text = sources.text(file);
+    uint32_t from = std::min(offset, lastOffset), to = std::max(offset, lastOffset);
+    bool plain = file == lastFile && to <= text.size() &&
+                 std::all_of(text.begin() + from, text.begin() + to, [](char c) { return c >= ' ' && c <= '~'; });
+    if (plain) lastPlace.column += offset - lastOffset;
+    else lastPlace = sources.lineColumn(file, offset);
+    lastFile = file;
+    lastOffset = offset;
+    return lastPlace;
   }
   void line(std::string_view text, SourceRange range) {
     begin() << text;

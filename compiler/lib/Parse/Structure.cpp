@@ -185,6 +185,8 @@ private:
       return;
     }
     if (t.tainted) return;
+    // Where an operand was due, its absence has the same cause.
+    if (state == Mid && !out.empty()) out.back().tainted = true;
     ++errors;
     diags.report(Diag::Unexpected, range(t), {bracketText(t.type)}).help("nothing is open that it could close");
   }

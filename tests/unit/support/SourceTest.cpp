@@ -40,6 +40,24 @@ TEST(Source, ColumnsCountCodePoints) {
   EXPECT_EQ(placeOf(sources, 10), Place(1, 5));
 }
 
+TEST(Source, ColumnsOfLongLinesAreExact) {
+  // The counts at the marks inside against counting from the start.
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += i % 7 == 0 ? "\xE2\x82\xAC" : i % 11 == 0 ? "\xFF" : i % 500 == 0 ? "\n" : "a";
+  SourceManager sources;
+  sources.addFile("f", text);
+  unsigned line = 1, column = 1;
+  for (uint32_t i = 0; i < text.size();) {
+    ASSERT_EQ(placeOf(sources, i), Place(line, column)) << i;
+    if (text[i] == '\n') {
+      ++line;
+      column = 0;
+    }
+    ++column;
+    i += text[i] == '\xE2' ? 3 : 1;
+  }
+}
+
 TEST(Source, AByteOrderMarkTakesNoColumn) {
   SourceManager sources;
   sources.addFile("f", "\xEF\xBB\xBFlet");
