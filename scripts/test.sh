@@ -1,30 +1,35 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs every test that needs no GPU. CI runs this on a clean clone.
-# Usage: scripts/test.sh [--fast]   --fast: only the tests labelled fast, without the sanitizer build
+# Usage: scripts/test.sh [--fast | --sanitizers]
+#   --fast        only the tests labelled fast
+#   --sanitizers  instead: builds with the address and undefined-behaviour sanitizers and runs the fast tests
 set -euo pipefail
 cd "$(dirname "$0")/.."
-fast=no
-[ "${1:-}" = --fast ] && fast=yes
+mode=${1:-all}
+case "$mode" in all | --fast | --sanitizers) ;; *) echo "test: unknown option '$mode'" >&2; exit 2 ;; esac
+jobs=$(nproc)
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+if [ "$mode" = --sanitizers ]; then
+  scripts/setup.sh build test
+  step "configure and build with sanitizers"
+  cmake --preset asan-ubsan
+  cmake --build build-asan-ubsan -j "$jobs"
+  step "test"
+  exec ctest --test-dir build-asan-ubsan -L fast -j "$jobs" --output-on-failure
+fi
 
 scripts/setup.sh build test train
-jobs=$(nproc)
-
-step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 step "configure"
-cmake --preset release
+cmake --preset release -DTRITON_WERROR=ON
 step "build"
 cmake --build build -j "$jobs"
-step "test"
-if [ "$fast" = yes ]; then
-  ctest --test-dir build -L fast -j "$jobs" --output-on-failure
-  exit 0
+if [ "$mode" = all ]; then
+  step "build the runtime alone, without the compiler"
+  cmake --preset runtime-only >/dev/null
+  cmake --build build-runtime-only -j "$jobs"
 fi
-ctest --test-dir build -LE gpu -j "$jobs" --output-on-failure
-step "the runtime alone, without LLVM"
-cmake --preset runtime-only >/dev/null
-cmake --build build-runtime-only -j "$jobs"
-step "sanitizers: address and undefined behaviour"
-cmake --preset asan-ubsan >/dev/null
-cmake --build build-asan-ubsan -j "$jobs"
-ctest --test-dir build-asan-ubsan -L fast -j "$jobs" --output-on-failure
-step "done"
+step "test"
+select=(-LE gpu)
+[ "$mode" = --fast ] && select=(-L fast)
+exec ctest --test-dir build "${select[@]}" -j "$jobs" --output-on-failure
