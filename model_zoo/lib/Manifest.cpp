@@ -42,29 +42,24 @@ static Result<ZooModel> readManifest(const fs::path &folder) {
   model.name = folder.filename().string();
   model.folder = folder.string();
   model.program = (folder / "model.tri").string();
-  // Members are found by path: "weights.sha256".
-  auto find = [&](const char *outer, const char *inner) -> const json::Value * {
-    const json::Value *v = value->find(outer);
-    return v && inner ? v->find(inner) : v;
-  };
-  auto string = [&](const char *outer, const char *inner) -> std::string {
-    const json::Value *v = find(outer, inner);
+  auto string = [&](const char *key) -> std::string {
+    const json::Value *v = value->find(key);
     return v && v->asString() ? *v->asString() : "";
   };
   // Manifests hold percent, as the field quotes accuracies.
   auto fraction = [&](const char *key) -> std::optional<double> {
-    const json::Value *v = find(key, nullptr);
+    const json::Value *v = value->find(key);
     return v && v->isNumber() ? std::optional<double>(v->number() / 100) : std::nullopt;
   };
-  model.dataset = string("dataset", "name");
-  if (model.dataset.empty()) return Error{file.string() + ": no string 'dataset.name'"};
-  std::string weights = string("weights", "file");
+  model.dataset = string("dataset");
+  if (model.dataset.empty()) return Error{file.string() + ": no string 'dataset'"};
+  std::string weights = string("weights");
   // A manifest names files of its own folder only.
-  if (weights.find('/') != std::string::npos) return Error{file.string() + ": 'weights.file' must be a file of this folder"};
+  if (weights.find('/') != std::string::npos) return Error{file.string() + ": 'weights' must be a file of this folder"};
   if (!weights.empty()) {
     model.weights = (folder / weights).string();
-    model.weightsSha256 = string("weights", "sha256");
-    if (model.weightsSha256.size() != 64) return Error{file.string() + ": 'weights.sha256' must be 64 hexadecimal digits"};
+    model.weightsSha256 = string("sha256");
+    if (model.weightsSha256.size() != 64) return Error{file.string() + ": 'sha256' must be 64 hexadecimal digits"};
   }
   if (fs::exists(folder / "recipe.json")) model.recipe = (folder / "recipe.json").string();
   model.accuracy = fraction("accuracy");
