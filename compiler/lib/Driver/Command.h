@@ -49,5 +49,6 @@ int runBench(const Arguments &arguments);
 int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
+int runFmt(const Arguments &arguments);
 
 } // namespace triton::driver

@@ -21,6 +21,7 @@ static constexpr CommandInfo commandTable[] = {
     {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors [--json]", "triton inspect lenet.tern", runInspect},
     {"zoo", "list, eval, train", "zoo list|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
+    {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
     {"doctor", "what this machine offers", "doctor [--json]", "triton doctor", runDoctor},
 };
 
