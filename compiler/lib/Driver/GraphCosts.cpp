@@ -13,15 +13,11 @@ static uint64_t elements(const Graph &graph, ValueId value) {
   return count;
 }
 
-static bool endsWith(const std::string &text, const std::string &tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
-}
-
 GraphCosts graphCosts(const Graph &graph) {
   GraphCosts costs;
   for (const GraphParam &param : graph.params) {
     uint64_t count = elements(graph, param.value);
-    if (endsWith(param.key, "running_mean") || endsWith(param.key, "running_var")) continue;
+    if (param.key.ends_with("running_mean") || param.key.ends_with("running_var")) continue;
     costs.parameters += count;
     if (param.isWeight) costs.weights += count;
   }

@@ -10,10 +10,6 @@
 
 namespace triton::driver {
 
-static bool endsWith(const std::string &text, std::string_view tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
-}
-
 static std::string storageText(const GraphParam &param, const Graph &graph) {
   if (!param.isWeight) return dtypeName(graph.values[param.value].type.dtype);
   return dtypeName(param.policy.storage);
@@ -123,8 +119,8 @@ int runInspect(const Arguments &arguments) {
   if (arguments.positional.size() != 1)
     return fail(arguments, Error{"inspect needs one file: triton inspect M.tern", ErrorKind::Usage});
   const std::string &path = arguments.positional[0];
-  if (endsWith(path, ".tri")) return inspectProgram(arguments, path);
-  if (endsWith(path, ".safetensors")) return inspectCheckpoint(arguments, path);
+  if (path.ends_with(".tri")) return inspectProgram(arguments, path);
+  if (path.ends_with(".safetensors")) return inspectCheckpoint(arguments, path);
   Result<std::string> bytes = readFileBytes(path);
   if (!bytes) return fail(arguments, bytes.error());
   std::span<const uint8_t> view(reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size());

@@ -46,16 +46,12 @@ static std::string shapeText(const tri_tensor_info &tensor) {
   return out + "]";
 }
 
-static bool endsWith(const std::string &text, std::string_view tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
-}
-
 /// Reads a file for an input: .npy states dtype and shape; other files are raw bytes in the input's first dtype that fits.
 static Result<GivenInput> readInput(const tri_tensor_info &tensor, const std::string &file) {
   GivenInput out{};
   int64_t perBatch = elementCount(tensor, 1);
   bool batched = tensor.rank > 0 && tensor.dims[0] < 0;
-  if (endsWith(file, ".npy")) {
+  if (file.ends_with(".npy")) {
     Result<HostTensor> given = readNpy(file);
     if (!given) return given.takeError();
     std::string accepted;
@@ -167,7 +163,7 @@ int runRun(const Arguments &arguments) {
 
   std::vector<HostTensor> outputs;
   if (arguments.has(OptionId::Oracle)) {
-    if (!endsWith(path, ".tri"))
+    if (!path.ends_with(".tri"))
       return fail(arguments, Error{"--oracle interprets a program: give the .tri file", ErrorKind::Usage});
     Result<OracleModel> oracle = openOracle(arguments, path);
     if (!oracle) return fail(arguments, oracle.error());

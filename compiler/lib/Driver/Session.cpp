@@ -68,29 +68,32 @@ static Result<OpenModel> describe(const Arguments &arguments, OpenModel out) {
   return out;
 }
 
-static tri_model_options modelOptions(const std::string &variant) {
-  tri_model_options options{};
-  options.allow_code = 1;
-  options.variant = variant.empty() ? nullptr : variant.c_str();
-  return options;
-}
-
-Result<OpenModel> openArtifact(const Arguments &arguments, const std::vector<uint8_t> &bytes, const std::string &path) {
+/// Opens a model with the variant of --variant by `open(options, &model, &error)`, timed, and describes it.
+template <typename Open>
+static Result<OpenModel> openWith(const Arguments &arguments, const std::string &path, Open open) {
   OpenModel out;
   out.path = path;
   std::string variant = arguments.get(OptionId::Variant);
-  tri_model_options options = modelOptions(variant);
+  tri_model_options options{};
+  options.allow_code = 1;
+  options.variant = variant.empty() ? nullptr : variant.c_str();
   tri_model *model = nullptr;
   tri_error error{};
   Timing::Clock::time_point start = Timing::Clock::now();
-  if (tri_model_open(bytes.data(), bytes.size(), &options, &model, &error) != TRI_OK) return runtimeError(error, path);
+  if (open(&options, &model, &error) != TRI_OK) return runtimeError(error, path);
   out.loadMs = std::chrono::duration<double, std::milli>(Timing::Clock::now() - start).count();
   out.model.reset(model);
   return describe(arguments, std::move(out));
 }
 
+Result<OpenModel> openArtifact(const Arguments &arguments, const std::vector<uint8_t> &bytes, const std::string &path) {
+  return openWith(arguments, path, [&](const tri_model_options *options, tri_model **model, tri_error *error) {
+    return tri_model_open(bytes.data(), bytes.size(), options, model, error);
+  });
+}
+
 Result<OpenModel> openModel(const Arguments &arguments, const std::string &path) {
-  if (path.size() > 4 && path.compare(path.size() - 4, 4, ".tri") == 0) {
+  if (path.ends_with(".tri")) {
     Timing timing;
     Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);
     if (!artifact) return artifact.takeError();
@@ -100,17 +103,9 @@ Result<OpenModel> openModel(const Arguments &arguments, const std::string &path)
     if (arguments.has(id))
       return Error{fmt::format("'{}' steers the compiler, but {} is compiled already", allOptions()[size_t(id)].longName, path),
                    ErrorKind::Usage};
-  OpenModel out;
-  out.path = path;
-  std::string variant = arguments.get(OptionId::Variant);
-  tri_model_options options = modelOptions(variant);
-  tri_model *model = nullptr;
-  tri_error error{};
-  Timing::Clock::time_point start = Timing::Clock::now();
-  if (tri_model_open_file(path.c_str(), &options, &model, &error) != TRI_OK) return runtimeError(error, path);
-  out.loadMs = std::chrono::duration<double, std::milli>(Timing::Clock::now() - start).count();
-  out.model.reset(model);
-  return describe(arguments, std::move(out));
+  return openWith(arguments, path, [&](const tri_model_options *options, tri_model **model, tri_error *error) {
+    return tri_model_open_file(path.c_str(), options, model, error);
+  });
 }
 
 int64_t elementCount(const tri_tensor_info &tensor, int64_t batch) {
