@@ -32,6 +32,7 @@ LAYERS = {
     "compiler/lib/Codegen": (("triton/Support", "triton/Target", "triton/Generators", "triton/Codegen", "triton/Passes", "ternary",
                               "artifact"), ("mlir", "llvm", "lld", "fmt")),
     "compiler/lib/Artifact": (("triton/Support", "triton/Codegen/CompiledModel", "triton/Artifact", "artifact"), ("flatbuffers", "fmt")),
+    "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),
     "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt",)),
     "model_zoo/trainer": (("triton/Support", "triton/Tensor"), ("torch", "fmt")),
 }
