@@ -75,7 +75,7 @@ Result<uint64_t> parseSize(std::string_view text) {
     static constexpr std::string_view letters = "KMGT";
     size_t letter = letters.find(unit[0] >= 'a' && unit[0] <= 'z' ? char(unit[0] - 'a' + 'A') : unit[0]);
     std::string_view rest = unit.substr(1);
-    if (letter == letters.npos || (!rest.empty() && rest != "B" && rest != "iB")) return bad;
+    if (letter == letters.npos || (!rest.empty() && rest != "B" && rest != "iB" && rest != "ib" && rest != "b")) return bad;
     shift = 10 * unsigned(letter + 1);
   }
   if (thousandths > (uint64_t(1) << 63) >> shift) return bad;

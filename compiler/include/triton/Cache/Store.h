@@ -97,7 +97,7 @@ struct StoreOptions {
   uint64_t maxEntryBytes = uint64_t(4) << 30; ///< larger entries are neither written nor read
   bool readOnly = false;                      ///< look-ups only: nothing is created, touched, dropped or counted on disk
   /// Gets at most one message for each Store; the default prints nothing.
-  std::function<void(const std::string &message)> warn;
+  std::function<void(const std::string &message)> warn = {};
 };
 
 /// $TRITON_DSL_CACHE_DIR, $XDG_CACHE_HOME/triton-dsl, $HOME/.cache/triton-dsl; the first that is set to an absolute path (the
