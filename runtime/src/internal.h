@@ -18,6 +18,8 @@ struct tri_model {
   int32_t loadedVariant;    ///< -1: none.
   uint8_t *code;            ///< Reserved address range of the loaded image; its segments are read-only or executable.
   size_t codeSpan;
+  struct { uint64_t begin, end; } executable[TRI_MAX_SEGMENTS]; ///< Offsets in `code` where instructions lie.
+  uint32_t executableCount;
   uint8_t *arena;
   size_t arenaAllocated;
 };

@@ -128,6 +128,9 @@ static tri_status loadCode(tri_model &model, const Container &container, const f
   model.code = static_cast<uint8_t *>(base);
   model.codeSpan = last;
   for (uint32_t i = 0; i < image.segment_count; ++i)
+    if (const tri_elf_segment &segment = image.segments[i]; segment.flags & TRI_SEGMENT_EXECUTE)
+      model.executable[model.executableCount++] = {segment.address, segment.address + segment.file_bytes};
+  for (uint32_t i = 0; i < image.segment_count; ++i)
     if (!placeSegment(model.code, image.segments[i], elf, elfOffset, source.fd, page))
       return fail(err, TRI_NO_MEMORY, "cannot map the code: %s", strerror(errno));
   for (uint64_t i = 0; i < image.relocation_count; ++i) {

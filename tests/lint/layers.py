@@ -33,6 +33,7 @@ LAYERS = {
                               "artifact"), ("mlir", "llvm", "lld", "fmt")),
     "compiler/lib/Artifact": (("triton/Support", "triton/Codegen/CompiledModel", "triton/Artifact", "artifact"), ("flatbuffers", "fmt")),
     "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),
+    "compiler/lib/Peaks": (("triton/Support", "triton/Peaks", "artifact"), ()),
     "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt",)),
     "model_zoo/trainer": (("triton/Support", "triton/Tensor"), ("torch", "fmt")),
 }

@@ -1,54 +1,11 @@
 // `triton bench`: latency of a network with its spread.
+#include "Inputs.h"
 #include "Session.h"
+#include "triton/Support/Statistics.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-
 namespace triton::driver {
-
-namespace {
-struct Spread {
-  double mean, median, min, p95, p99, ciLow, ciHigh;
-};
-} // namespace
-
-/// Statistics of samples in ms; sorts them. The interval is the normal approximation of the mean's 95 % confidence.
-static Spread spreadOf(std::vector<double> &samples) {
-  std::sort(samples.begin(), samples.end());
-  double n = double(samples.size()), sum = 0, squares = 0;
-  for (double s : samples) sum += s;
-  double mean = sum / n;
-  for (double s : samples) squares += (s - mean) * (s - mean);
-  double half = n > 1 ? 1.96 * std::sqrt(squares / (n - 1) / n) : 0;
-  auto at = [&](double q) { return samples[std::min(samples.size() - 1, size_t(std::ceil(q * n)) - (q > 0 ? 1 : 0))]; };
-  double median = samples.size() % 2 ? samples[samples.size() / 2]
-                                     : (samples[samples.size() / 2 - 1] + samples[samples.size() / 2]) / 2;
-  return {mean, median, samples.front(), at(0.95), at(0.99), mean - half, mean + half};
-}
-
-/// Fills inputs with a fixed pseudo-random pattern: timings of integer kernels do not depend on values, but zeros would be
-/// an unusual input all the same.
-static void fillInput(PaddedBuffer &buffer, tri_dtype dtype) {
-  uint64_t state = 0x9E3779B97F4A7C15;
-  auto next = [&] {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-  };
-  if (dtype == TRI_FLOAT32) {
-    for (size_t i = 0; i + 4 <= buffer.size(); i += 4) {
-      float value = float(next() >> 40) / float(1 << 23) - 1.0f;
-      std::memcpy(buffer.data() + i, &value, 4);
-    }
-  } else if (dtype == TRI_UINT8) {
-    for (size_t i = 0; i < buffer.size(); ++i) buffer.data()[i] = uint8_t(next() >> 32);
-  }
-  // Other dtypes (indices, bools) keep zeros, which every network admits.
-}
 
 int runBench(const Arguments &arguments) {
   if (arguments.positional.size() != 1)
@@ -67,7 +24,7 @@ int runBench(const Arguments &arguments) {
   if (!model) return model.error().message.empty() ? int(kInputAtFault) : fail(arguments, model.error());
   Result<Runner> runner = Runner::create(*model, int(*threads), *batch);
   if (!runner) return fail(arguments, runner.error());
-  for (size_t i = 0; i < model->inputs.size(); ++i) fillInput(runner->input(i), tri_dtype(model->inputs[i].dtypes[0]));
+  for (size_t i = 0; i < model->inputs.size(); ++i) fillWithPattern(runner->input(i), tri_dtype(model->inputs[i].dtypes[0]));
 
   using Clock = Timing::Clock;
   auto timed = [&](double &ms) -> Result<void> {

@@ -46,6 +46,7 @@ int runTest(const Arguments &arguments);
 int runCompile(const Arguments &arguments);
 int runRun(const Arguments &arguments);
 int runBench(const Arguments &arguments);
+int runProfile(const Arguments &arguments);
 int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);

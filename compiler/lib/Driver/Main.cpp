@@ -18,6 +18,8 @@ static constexpr CommandInfo commandTable[] = {
     {"run", "one inference", "run M.tern|F.tri --input [NAME=]FILE... [--output FILE]",
      "triton run lenet.tern --input digit.npy --output logits.npy", runRun},
     {"bench", "latency and spread", "bench M.tern|F.tri [options]", "triton bench resnet.tern --threads 2 --json", runBench},
+    {"profile", "time per layer, share of peak", "profile M.tern|F.tri [--input [NAME=]FILE...] [--html FILE] [options]",
+     "triton profile resnet.tern --threads 2 --html report.html", runProfile},
     {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors [--json]", "triton inspect lenet.tern", runInspect},
     {"zoo", "list, eval, train", "zoo list|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},

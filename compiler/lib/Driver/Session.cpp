@@ -2,6 +2,7 @@
 #include "Session.h"
 
 #include "Compile.h"
+#include "triton/Tensor/Files.h"
 
 #include <fmt/format.h>
 
@@ -83,6 +84,7 @@ static Result<OpenModel> openWith(const Arguments &arguments, const std::string 
   if (open(&options, &model, &error) != TRI_OK) return runtimeError(error, path);
   out.loadMs = std::chrono::duration<double, std::milli>(Timing::Clock::now() - start).count();
   out.model.reset(model);
+  if (arguments.has(OptionId::PerfMap) && tri_model_write_perf_map(model, nullptr, &error) != TRI_OK) return runtimeError(error, path);
   return describe(arguments, std::move(out));
 }
 
@@ -92,17 +94,27 @@ Result<OpenModel> openArtifact(const Arguments &arguments, const std::vector<uin
   });
 }
 
-Result<OpenModel> openModel(const Arguments &arguments, const std::string &path) {
+Result<OpenModel> openModel(const Arguments &arguments, const std::string &path, std::vector<uint8_t> *outBytes) {
   if (path.ends_with(".tri")) {
     Timing timing;
     Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);
     if (!artifact) return artifact.takeError();
+    if (outBytes) *outBytes = artifact->bytes;
     return openArtifact(arguments, artifact->bytes, path);
   }
   for (OptionId id : {OptionId::OptLevel, OptionId::Target, OptionId::Weights, OptionId::RandomWeights})
     if (arguments.has(id))
       return Error{fmt::format("'{}' steers the compiler, but {} is compiled already", allOptions()[size_t(id)].longName, path),
                    ErrorKind::Usage};
+  // The profiler `perf` looks for names of code in memory only, not of code that is mapped from a file.
+  if (outBytes || arguments.has(OptionId::PerfMap)) {
+    Result<std::string> text = readFileBytes(path);
+    if (!text) return text.takeError();
+    std::vector<uint8_t> bytes(text->begin(), text->end());
+    Result<OpenModel> model = openArtifact(arguments, bytes, path);
+    if (outBytes) *outBytes = std::move(bytes);
+    return model;
+  }
   return openWith(arguments, path, [&](const tri_model_options *options, tri_model **model, tri_error *error) {
     return tri_model_open_file(path.c_str(), options, model, error);
   });
@@ -161,6 +173,8 @@ Result<void> Runner::run(int64_t batch) {
   args.input_count = uint32_t(inputBuffers.size());
   args.output_count = uint32_t(outputBuffers.size());
   args.batch = batch;
+  args.profile_ns = profile.empty() ? nullptr : profile.data();
+  args.profile_count = uint32_t(profile.size());
   tri_error error{};
   if (tri_session_run(session.get(), &args, &error) != TRI_OK) return runtimeError(error, model->path);
   return {};

@@ -8,6 +8,7 @@
 #include <triton/runtime.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,8 +59,9 @@ Error runtimeError(const tri_error &error, const std::string &path);
 Result<OpenModel> openArtifact(const Arguments &arguments, const std::vector<uint8_t> &bytes, const std::string &path);
 
 /// Opens PATH: a `.tri` file is compiled first, anything else is taken for an artifact. When the program itself was at fault the
-/// diagnostics are printed already, and the Error's message is empty.
-Result<OpenModel> openModel(const Arguments &arguments, const std::string &path);
+/// diagnostics are printed already, and the Error's message is empty. With `outBytes` the artifact is read into memory, opened from
+/// there and left in it.
+Result<OpenModel> openModel(const Arguments &arguments, const std::string &path, std::vector<uint8_t> *outBytes = nullptr);
 
 /// A session with buffers for every input and output. One-thread.
 class Runner {
@@ -71,6 +73,8 @@ public:
   PaddedBuffer &output(size_t i) { return outputBuffers[i]; }
   void setInputDtype(size_t i, tri_dtype dtype);
   Result<void> run(int64_t batch = 0);
+  /// From now on every run writes the nanoseconds of each step into `times`, one for each step of the entry point; empty: no times.
+  void setProfile(std::span<uint64_t> times) { profile = times; }
   uint64_t workspaceBytes() const { return tri_session_workspace_bytes(session.get()); }
   tri_session *handle() { return session.get(); }
 
@@ -80,6 +84,7 @@ private:
   int64_t sessionBatch = 1;
   std::vector<PaddedBuffer> inputBuffers, outputBuffers;
   std::vector<tri_dtype> inputDtypes;
+  std::span<uint64_t> profile;
 };
 
 /// Elements of a tensor for one batch; the batch axis counts as `batch`.

@@ -180,6 +180,15 @@ TRI_API const char *tri_model_get_label(const tri_model *model, uint32_t entry, 
 /* The index of the entry point `name`. */
 TRI_API TRI_MUST_USE tri_status tri_model_find_entry(const tri_model *model, const char *name, uint32_t *out_entry);
 
+/* Where the code of a step lies in memory: its first byte, and the bytes up to the next step's code or the end of its segment (code that
+ * steps share counts for the one before it). Errors: TRI_INVALID_ARGUMENT, TRI_NOT_ALLOWED (no code was loaded); they fill no message. */
+TRI_API TRI_MUST_USE tri_status tri_model_get_step_code(const tri_model *model, uint32_t entry, uint32_t index, const void **out_address,
+                                                        uint64_t *out_bytes);
+/* Appends the loaded steps to a map of symbols that the Linux profiler `perf` reads, one line a step; `path` NULL stands for
+ * /tmp/perf-PID.map, the one that it looks for. It looks there for anonymous memory only, so open the model with tri_model_open, or
+ * with a digest. Never called by the library itself. Errors: TRI_INVALID_ARGUMENT, TRI_NOT_ALLOWED (no code), TRI_IO_ERROR. */
+TRI_API TRI_MUST_USE tri_status tri_model_write_perf_map(const tri_model *model, const char *path, tri_error *err);
+
 /* Writes the names of feature bits ("avx512bw, avx512vl"), terminated and cut to what fits; returns the full length. */
 TRI_API size_t tri_cpu_feature_names(uint64_t features, char *out, size_t out_bytes);
 /* Writes the best target for this CPU ("x86-64-v4+vnni"), terminated and cut to what fits; returns the full length. */

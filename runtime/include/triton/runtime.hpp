@@ -78,6 +78,11 @@ public:
   std::optional<tri_tensor_info> output(uint32_t entry, uint32_t index) const { return get<tri_tensor_info>(tri_model_get_output, entry, index); }
   std::optional<tri_step_info> step(uint32_t entry, uint32_t index) const { return get<tri_step_info>(tri_model_get_step, entry, index); }
   std::optional<tri_variant_info> variant(uint32_t index) const { return get<tri_variant_info>(tri_model_get_variant, index); }
+  /// For the profiler `perf`; see tri_model_write_perf_map.
+  std::optional<Error> writePerfMap(const char *path = nullptr) const {
+    Error error{};
+    return tri_model_write_perf_map(handle, path, &error) == TRI_OK ? std::nullopt : std::optional<Error>(error);
+  }
   /// The name of a class, or null.
   const char *label(uint32_t entry, uint32_t index) const { return tri_model_get_label(handle, entry, index); }
   std::optional<uint32_t> findEntry(const char *name) const {

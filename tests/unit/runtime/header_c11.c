@@ -26,6 +26,8 @@ int main(void) {
   tri_step_info step;
   tri_variant_info variant;
   uint32_t index;
+  const void *code;
+  uint64_t code_bytes;
   char text[64];
 
   CHECK(strcmp(tri_version(), "0.1.0") == 0);
@@ -51,6 +53,8 @@ int main(void) {
   CHECK(tri_model_get_output(NULL, 0, 0, &tensor) == TRI_INVALID_ARGUMENT);
   CHECK(tri_model_get_step(NULL, 0, 0, &step) == TRI_INVALID_ARGUMENT);
   CHECK(tri_model_get_variant(NULL, 0, &variant) == TRI_INVALID_ARGUMENT);
+  CHECK(tri_model_get_step_code(NULL, 0, 0, &code, &code_bytes) == TRI_INVALID_ARGUMENT);
+  CHECK(tri_model_write_perf_map(NULL, NULL, &err) == TRI_INVALID_ARGUMENT);
   CHECK(tri_model_find_entry(NULL, "forward", &index) == TRI_INVALID_ARGUMENT);
   CHECK(tri_model_get_label(NULL, 0, 0) == NULL);
   CHECK(tri_session_create(NULL, &session_options, &session, &err) == TRI_INVALID_ARGUMENT);

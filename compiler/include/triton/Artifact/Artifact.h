@@ -25,6 +25,19 @@ Result<json::Object> describeArtifactJson(std::span<const uint8_t> bytes, std::s
 /// The same for people.
 Result<std::string> describeArtifact(std::span<const uint8_t> bytes, std::string_view name);
 
+/// What one variant of an artifact has in memory, and why its layers got their kernels.
+struct VariantDetails {
+  struct LoadedBlob {
+    std::string key;    ///< of the parameter or constant
+    uint64_t bytes = 0; ///< expanded, with padding
+  };
+  std::vector<LoadedBlob> blobs;
+  std::vector<LayerChoice> choices;
+};
+
+/// The details of variant `variant`. Errors: kind Input, also if there is no such variant.
+Result<VariantDetails> variantDetails(std::span<const uint8_t> bytes, uint32_t variant, std::string_view name);
+
 /// The address of a function in a shared object, from its dynamic symbol table. Errors (kind Internal): no such symbol, or not an ELF64
 /// object.
 Result<uint64_t> findElfSymbol(std::span<const uint8_t> elf, std::string_view symbol);
