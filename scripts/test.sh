@@ -21,7 +21,7 @@ fi
 
 scripts/setup.sh build test train
 step "configure"
-cmake --preset release -DTRITON_WERROR=ON
+cmake --preset release -DTRITON_WERROR=ON -DTRITON_BUILD_BENCHMARKS=ON
 step "build"
 cmake --build build -j "$jobs"
 if [ "$mode" = all ]; then

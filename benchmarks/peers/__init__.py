@@ -1,0 +1,1 @@
+"""Triton beside the programs that a user could pick instead: same machine, same run, same threads, same shapes."""

@@ -1,0 +1,90 @@
+"""What is measured. A case is a network with one input; engines say themselves which cases they take.
+
+kind: 'network' (torchvision architecture), 'linear' (x [batch, k] times W [n, k]), 'mlp' (widths with ReLU between), 'stream'
+(a chain of different linear layers of one shape that together exceed the caches: weights come from memory on each run).
+"""
+import dataclasses
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAMS = HERE.parent / "programs"
+TEST_PROGRAMS = HERE.parent.parent / "tests" / "programs"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    group: str
+    kind: str
+    batch: int = 1
+    shape: tuple = ()            # of the input without the batch
+    macs: int = 0                # for the whole batch
+    parameters: int = 0
+    program: str = ""            # .tri file
+    defines: tuple = ()          # -D NAME=VALUE for it
+    model: str = ""              # which architecture; widths or sizes for the rest
+    widths: tuple = ()
+    copies: int = 1              # 'stream': layers in the chain; a time is divided by it
+    headline: bool = False       # re-measured most often
+
+    @property
+    def title(self):
+        return f"{self.model}, batch {self.batch}"
+
+    def __post_init__(self):
+        assert self.macs > 0 and self.parameters > 0 and self.copies > 0, self.name
+
+
+def _networks():
+    rows = [
+        ("resnet18", "ResNet-18 at 224", (3, 224, 224), 1814073344, 11689512, TEST_PROGRAMS / "resnet18.tri", (1, 8)),
+        ("resnet18-cifar", "ResNet-18 CIFAR shape", (3, 32, 32), 555422720, 11173962, PROGRAMS / "resnet18_cifar.tri", (1, 8)),
+        ("resnet50", "ResNet-50 at 224", (3, 224, 224), 4089184256, 25557032, PROGRAMS / "resnet50.tri", (1,)),
+        ("vgg16", "VGG-16 at 224", (3, 224, 224), 15470264320, 138357544, PROGRAMS / "vgg16.tri", (1,)),
+        ("mobilenet_v2", "MobileNetV2 at 224", (3, 224, 224), 300774272, 3504872, PROGRAMS / "mobilenet_v2.tri", (1,)),
+    ]
+    for name, title, shape, macs, parameters, program, batches in rows:
+        for batch in batches:
+            yield Case(f"{name}-b{batch}", "networks", "network", batch, shape, macs * batch, parameters, str(program), (), title,
+                       headline=name != "vgg16")
+
+
+def _linears():
+    for n in (100, 500, 1000, 2000):
+        for batch in (1, 8, 32, 64, 128):
+            yield Case(f"fc{n}-b{batch}", "fully connected", "linear", batch, (n,), n * n * batch, n * n, str(PROGRAMS / "linear.tri"),
+                       (f"inputs={n}", f"outputs={n}"), f"{n} x {n}", (n, n), headline=batch in (1, 8))
+
+
+def _mlps():
+    for label, widths in (("100K", (256, 256, 128, 10)), ("1M", (784, 784, 512, 10)), ("10M", (2048, 2048, 2048, 1000)),
+                          ("100M", (4096,) + (4096,) * 5 + (4000,))):
+        macs = sum(a * b for a, b in zip(widths, widths[1:]))
+        yield Case(f"mlp-{label}-b1", "MLP", "mlp", 1, (widths[0],), macs, macs + sum(widths[1:]), str(PROGRAMS / "mlp.tri"),
+                   ("widths=[" + ", ".join(map(str, widths)) + "]",), f"MLP {label}", widths)
+
+
+def _streams():
+    # Outputs of one layer are inputs of the next but one: n x k and k x n in turn, so that weights alone decide.
+    for n, k, copies in ((2048, 2048, 96), (4096, 4096, 24), (14336, 4096, 8)):
+        for batch in (1, 16):
+            yield Case(f"mv{k}x{n}-b{batch}", "matrix-vector from memory", "stream", batch, (k,), n * k * batch * copies, n * k * copies,
+                       str(PROGRAMS / "stream.tri"), (f"inputs={k}", f"outputs={n}", f"layers={copies}"), f"{k} x {n}", (k, n), copies)
+
+
+ALL = [*_networks(), *_linears(), *_mlps(), *_streams()]
+BY_NAME = {case.name: case for case in ALL}
+
+
+def select(patterns):
+    """Cases whose name or group contains one of the patterns; 'headline' selects those; none: all. An unknown one is an error."""
+    if not patterns:
+        return list(ALL)
+    out = []
+    for pattern in patterns:
+        found = [c for c in ALL if pattern == c.name] or \
+                [c for c in ALL if pattern in c.name or pattern in c.group or (pattern == "headline" and c.headline)]
+        if not found:
+            raise SystemExit(f"run: no case matches '{pattern}'; 'run list' shows them")
+        out += [c for c in found if c not in out]
+    return out
