@@ -227,8 +227,12 @@ public:
     variant.target = target.name;
     variant.features = target.features;
     variant.elf = std::move(code->elf);
-    for (const std::string &symbol : symbols)
+    for (const std::string &symbol : symbols) {
       variant.stepOffsets.push_back(code->functions.at(symbol));
+      variant.stepCompiled.push_back(code->compiled.count(symbol) != 0);
+    }
+    variant.units = code->units;
+    variant.unitsCompiled = code->unitsCompiled;
     variant.placements = std::move(state.placements);
     variant.arenaBytes = state.arenaBytes;
     variant.workspaceFixed = uint64_t(state.workspaceFixed);

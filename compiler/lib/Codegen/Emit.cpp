@@ -1,5 +1,9 @@
-// Lowering of generated modules, LLVM's pipeline, object code, and the link.
+// Lowering of generated modules, LLVM's pipeline and object code, unit by unit.
 #include "Emit.h"
+
+#include "Units.h"
+
+#include "triton/Support/Parallel.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -12,47 +16,30 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 
-#include "lld/Common/Driver.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
-
-LLD_HAS_DRIVER(elf)
+#include <numeric>
 
 namespace triton {
 
 namespace {
 
-class StageClock {
-public:
-  StageClock(const CodegenOptions &options, std::string target) : options(options), target(std::move(target)) {}
-  void done(const char *stage) {
-    auto now = std::chrono::steady_clock::now();
-    if (options.onStage)
-      options.onStage("codegen " + target + ": " + stage, std::chrono::duration<double, std::milli>(now - last).count());
-    last = now;
-  }
-
-private:
-  const CodegenOptions &options;
-  std::string target;
-  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
-};
+using Clock = std::chrono::steady_clock;
+double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 void initialiseLlvm() {
   static std::once_flag once;
@@ -101,8 +88,10 @@ Result<void> lowerToLlvmDialect(mlir::ModuleOp module, const CodegenOptions &opt
       return internal(std::string("pass ") + stage.name + " failed");
     printIfAsked(module, stage.name, options);
   }
-  if (mlir::failed(mlir::verify(module)))
-    return internal("the lowered module does not verify");
+  // One function at a time: the verifier would spread the functions of a module over threads of its own.
+  for (mlir::Operation &function : *module.getBody())
+    if (mlir::failed(mlir::verify(&function)))
+      return internal("the lowered module does not verify");
   return {};
 }
 
@@ -152,108 +141,32 @@ Result<llvm::SmallVector<char, 0>> generate(llvm::Module &module, llvm::TargetMa
   return bytes;
 }
 
-/// A file that goes away with its owner.
-struct TemporaryFile {
-  llvm::SmallString<128> path;
-  ~TemporaryFile() {
-    if (!path.empty())
-      llvm::sys::fs::remove(path);
-  }
-};
-
-/// lld keeps global state: one link at a time.
-Result<std::vector<uint8_t>> link(llvm::StringRef object) {
-  static std::mutex mutex;
-  TemporaryFile input, output;
-  int fd = -1;
-  if (std::error_code error = llvm::sys::fs::createTemporaryFile("triton", "o", fd, input.path))
-    return Error{"cannot write a temporary file: " + error.message(), ErrorKind::Environment};
-  {
-    llvm::raw_fd_ostream os(fd, true);
-    os << object;
-    os.close();
-    if (os.has_error()) {
-      std::string message = os.error().message();
-      os.clear_error();
-      return Error{"cannot write " + std::string(input.path) + ": " + message, ErrorKind::Environment};
+/// What --emit shows of the module.
+Result<void> showUnit(llvm::Module &module, llvm::TargetMachine &machine, const TargetDesc &target, const CodegenOptions &options) {
+  for (EmitKind kind : options.emitKinds) {
+    if (!options.onEmit || kind == EmitKind::Object)
+      continue;
+    if (kind == EmitKind::LlvmIr) {
+      std::string text;
+      llvm::raw_string_ostream os(text);
+      module.print(os, nullptr);
+      options.onEmit(kind, target, text);
+      continue;
     }
+    // Code generation changes the module, so the text comes from a copy.
+    auto copy = llvm::CloneModule(module);
+    auto text = generate(*copy, machine, llvm::CodeGenFileType::AssemblyFile);
+    if (!text)
+      return text.takeError();
+    options.onEmit(kind, target, std::string_view(text->data(), text->size()));
   }
-  output.path = input.path;
-  output.path += ".so";
-  std::string inputPath(input.path), outputPath(output.path), messages;
-  std::vector<const char *> args = {"ld.lld", "-shared", "--threads=1", "-z", "now", "-z", "norelro", "-z", "separate-code",
-                                    "-z", "max-page-size=4096", "-z", "noexecstack", "--no-undefined", "--gc-sections",
-                                    "--hash-style=gnu", "--build-id=none", "-o", outputPath.c_str(), inputPath.c_str()};
-  llvm::raw_string_ostream os(messages);
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    lld::Result result = lld::lldMain(args, os, os, {{lld::Gnu, &lld::elf::link}});
-    if (result.retCode != 0)
-      return internal("link failed: " + messages);
-  }
-  auto buffer = llvm::MemoryBuffer::getFile(outputPath);
-  if (!buffer)
-    return Error{"cannot read " + outputPath + ": " + buffer.getError().message(), ErrorKind::Environment};
-  llvm::StringRef bytes = (*buffer)->getBuffer();
-  return std::vector<uint8_t>(bytes.bytes_begin(), bytes.bytes_end());
+  return {};
 }
 
-template <typename F>
-Result<void> withElf(const std::vector<uint8_t> &elf, F &&f) {
-  llvm::MemoryBufferRef buffer(llvm::StringRef(reinterpret_cast<const char *>(elf.data()), elf.size()), "code");
-  auto file = llvm::object::ObjectFile::createELFObjectFile(buffer);
-  if (!file)
-    return internal("bad ELF: " + llvm::toString(file.takeError()));
-  auto *object = llvm::dyn_cast<llvm::object::ELF64LEObjectFile>(file->get());
-  if (!object)
-    return internal("bad ELF: not 64-bit little-endian");
-  return f(*object);
-}
-
-} // namespace
-
-Result<void> checkSharedObject(const std::vector<uint8_t> &elf, const TargetDesc &target) {
-  return withElf(elf, [&](llvm::object::ELF64LEObjectFile &object) -> Result<void> {
-    auto &file = object.getELFFile();
-    uint16_t machine = target.arch == Arch::X86_64 ? llvm::ELF::EM_X86_64 : llvm::ELF::EM_AARCH64;
-    if (file.getHeader().e_type != llvm::ELF::ET_DYN || file.getHeader().e_machine != machine)
-      return internal("the linked code is not a shared object of its machine");
-    auto headers = file.program_headers();
-    if (!headers)
-      return internal("bad ELF: " + llvm::toString(headers.takeError()));
-    for (const auto &header : *headers)
-      if (header.p_type == llvm::ELF::PT_LOAD && (header.p_flags & llvm::ELF::PF_W) && (header.p_flags & llvm::ELF::PF_X))
-        return internal("a segment is writable and executable");
-    auto entries = file.dynamicEntries();
-    if (!entries)
-      return internal("bad ELF: " + llvm::toString(entries.takeError()));
-    for (const auto &entry : *entries)
-      switch (entry.getTag()) {
-      case llvm::ELF::DT_NEEDED:
-        return internal("the code needs a library");
-      case llvm::ELF::DT_RELA: case llvm::ELF::DT_REL: case llvm::ELF::DT_JMPREL: case llvm::ELF::DT_RELR:
-        return internal("the code needs run-time relocations");
-      case llvm::ELF::DT_INIT: case llvm::ELF::DT_INIT_ARRAY: case llvm::ELF::DT_FINI: case llvm::ELF::DT_FINI_ARRAY:
-        return internal("the code runs something when it is loaded");
-      }
-    for (const auto &symbol : object.getDynamicSymbolIterators()) {
-      auto flags = symbol.getFlags();
-      if (flags && (*flags & llvm::object::SymbolRef::SF_Undefined) && !(*flags & llvm::object::SymbolRef::SF_FormatSpecific))
-        return internal("the code has an import");
-    }
-    return {};
-  });
-}
-
-Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options) {
-  initialiseLlvm();
-  StageClock clock(options, target.name);
+/// One unit to its object file. Several may run at once on units of one context.
+Result<ObjectFile> compileUnit(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options) {
   if (auto lowered = lowerToLlvmDialect(module, options); !lowered)
     return lowered.takeError();
-  clock.done("lower");
-
-  mlir::registerBuiltinDialectTranslation(*module.getContext());
-  mlir::registerLLVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule = mlir::translateModuleToLLVMIR(module, context);
   if (!llvmModule)
@@ -264,63 +177,140 @@ Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &tar
   llvmModule->setTargetTriple(target.triple);
   llvmModule->setDataLayout(machine->createDataLayout());
   llvmModule->setSourceFileName("triton");
-  clock.done("translate");
-
   if (auto optimised = optimise(*llvmModule, *machine, options.optLevel); !optimised)
     return optimised.takeError();
-  clock.done("llvm");
-
-  for (EmitKind kind : options.emitKinds) {
-    if (!options.onEmit || kind == EmitKind::Object)
-      continue;
-    if (kind == EmitKind::LlvmIr) {
-      std::string text;
-      llvm::raw_string_ostream os(text);
-      llvmModule->print(os, nullptr);
-      options.onEmit(kind, target, text);
-      continue;
-    }
-    // Code generation changes the module, so the text comes from a copy.
-    auto copy = llvm::CloneModule(*llvmModule);
-    auto text = generate(*copy, *machine, llvm::CodeGenFileType::AssemblyFile);
-    if (!text)
-      return text.takeError();
-    options.onEmit(kind, target, std::string_view(text->data(), text->size()));
-  }
-  std::vector<std::string> exported;
-  for (llvm::Function &f : *llvmModule)
-    if (!f.isDeclaration() && f.hasExternalLinkage())
-      exported.push_back(f.getName().str());
+  if (auto shown = showUnit(*llvmModule, *machine, target, options); !shown)
+    return shown.takeError();
   auto object = generate(*llvmModule, *machine, llvm::CodeGenFileType::ObjectFile);
   if (!object)
     return object.takeError();
-  clock.done("object");
+  return ObjectFile(object->begin(), object->end());
+}
+
+/// Several threads compile units of one context while this lives. Whatever the passes load is loaded before, since the table of
+/// dialects is not guarded; types and attributes are.
+class SharedContext {
+public:
+  SharedContext(mlir::MLIRContext &context, const CodegenOptions &options) : context(context), wasThreaded(context.isMultithreadingEnabled()) {
+    mlir::registerBuiltinDialectTranslation(context);
+    mlir::registerLLVMDialectTranslation(context);
+    mlir::OwningOpRef<mlir::ModuleOp> empty = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+    CodegenOptions quiet;
+    quiet.optLevel = options.optLevel;
+    ready = bool(lowerToLlvmDialect(*empty, quiet));
+    if (!wasThreaded)
+      context.setThreadPool(pool); // a pool without threads: locks, but no threads of MLIR's own
+  }
+  ~SharedContext() {
+    if (!wasThreaded)
+      context.disableMultithreading();
+  }
+  bool ready = false;
+
+private:
+  mlir::MLIRContext &context;
+  bool wasThreaded;
+  llvm::SingleThreadExecutor pool{llvm::hardware_concurrency(1)};
+};
+
+} // namespace
+
+Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options) {
+  initialiseLlvm();
+  auto began = Clock::now();
+  auto stage = [&](const std::string &name) {
+    auto now = Clock::now();
+    if (options.onStage)
+      options.onStage("codegen " + target.name + ": " + name, milliseconds(now - began));
+    began = now;
+  };
+  std::vector<std::string> exported = publicFunctions(module);
+  LinkedCode code;
+  std::map<std::string, std::set<std::string>> calls = callsOf(module);
+
+  // What is shown is one module: the same functions as in the units.
+  bool whole = options.onEmit || !options.printAfter.empty();
+  std::vector<CompileUnit> units;
+  if (whole)
+    units.push_back({module.clone(), "all", exported, false, 0});
+  else
+    units = splitUnits(module);
+  std::vector<ObjectFile> objects(units.size());
+  std::vector<ObjectKey> keys(units.size());
+  std::vector<size_t> missing;
+  bool caching = !whole && (options.findObject || options.storeObject);
+  for (size_t i = 0; i < units.size(); ++i) {
+    if (caching)
+      keys[i] = unitKey(*units[i].module, target, options);
+    if (caching && options.findObject)
+      if (auto found = options.findObject(keys[i]); found && isObjectFor(*found, target)) {
+        objects[i] = std::move(*found);
+        continue;
+      }
+    missing.push_back(i);
+  }
+  if (caching)
+    stage("look up " + std::to_string(units.size()) + " units");
+
+  // The big ones first, so that no thread begins one when the others are done.
+  std::stable_sort(missing.begin(), missing.end(), [&](size_t a, size_t b) { return units[a].operations > units[b].operations; });
+  std::vector<std::optional<Error>> errors(units.size());
+  struct Span {
+    unsigned thread = 0;
+    Clock::time_point from, to;
+  };
+  std::vector<Span> spans(units.size());
+  if (!missing.empty()) {
+    SharedContext shared(*module.getContext(), options);
+    if (!shared.ready)
+      return internal("the lowering does not run");
+    parallelFor(missing.size(), options.threads, [&](size_t n, unsigned thread) {
+      size_t i = missing[n];
+      spans[i].thread = thread;
+      spans[i].from = Clock::now();
+      if (auto object = compileUnit(*units[i].module, target, options))
+        objects[i] = std::move(*object);
+      else
+        errors[i] = object.takeError();
+      spans[i].to = Clock::now();
+    });
+  }
+  std::set<std::string> compiledFunctions;
+  for (size_t i : missing) {
+    if (errors[i])
+      return std::move(*errors[i]);
+    if (options.onUnit)
+      options.onUnit(units[i].name, spans[i].thread, milliseconds(Clock::now() - spans[i].from), milliseconds(spans[i].to - spans[i].from));
+    if (!units[i].callsOnly)
+      compiledFunctions.insert(units[i].defines.begin(), units[i].defines.end());
+    if (caching && options.storeObject)
+      options.storeObject(keys[i], objects[i]);
+  }
+  for (const std::string &name : exported)
+    if (compiledFunctions.count(name) ||
+        llvm::any_of(calls[name], [&](const std::string &callee) { return compiledFunctions.count(callee) != 0; }))
+      code.compiled.insert(name);
+  code.units = unsigned(units.size());
+  code.unitsCompiled = unsigned(missing.size());
+  stage("compile " + std::to_string(missing.size()) + " of " + std::to_string(units.size()) + " units");
   for (EmitKind kind : options.emitKinds)
     if (options.onEmit && kind == EmitKind::Object)
-      options.onEmit(kind, target, std::string_view(object->data(), object->size()));
+      options.onEmit(kind, target, std::string_view(reinterpret_cast<const char *>(objects[0].data()), objects[0].size()));
 
-  auto elf = link(llvm::StringRef(object->data(), object->size()));
+  auto elf = linkSharedObject(objects);
   if (!elf)
     return elf.takeError();
-  LinkedCode code;
   code.elf = std::move(*elf);
   if (auto checked = checkSharedObject(code.elf, target); !checked)
     return checked.takeError();
-  auto found = withElf(code.elf, [&](llvm::object::ELF64LEObjectFile &file) -> Result<void> {
-    for (const auto &symbol : file.getDynamicSymbolIterators()) {
-      auto name = symbol.getName();
-      auto address = symbol.getAddress();
-      if (name && address && !name->empty())
-        code.functions[name->str()] = *address;
-    }
-    return {};
-  });
-  if (!found)
-    return found.takeError();
+  auto functions = exportedFunctions(code.elf);
+  if (!functions)
+    return functions.takeError();
+  code.functions = std::move(*functions);
   for (const std::string &name : exported)
     if (!code.functions.count(name))
       return internal("the linked code lacks '" + name + "'");
-  clock.done("link");
+  stage("link");
   return code;
 }
 

@@ -1,9 +1,12 @@
-// From an MLIR module of generated functions to a shared object: lowering, LLVM, object code, link.
+// From an MLIR module of generated functions to a shared object: units, lowering, LLVM, object code, link.
 #pragma once
+
+#include "Link.h"
 
 #include "triton/Codegen/Codegen.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,14 +20,15 @@ namespace triton {
 struct LinkedCode {
   std::vector<uint8_t> elf;
   std::map<std::string, uint64_t> functions;
+  /// Exported functions whose code, or a kernel that they call, was compiled now and not found in the cache. The unit of steps that
+  /// only call does not count: addresses of other layers change it.
+  std::set<std::string> compiled;
+  unsigned units = 0, unitsCompiled = 0;
 };
 
-/// Lowers `module` (scf, arith and LLVM dialects; consumed) for `target`. Exported functions are those of external linkage.
+/// Compiles `module` (scf, arith and LLVM dialects; consumed) for `target`, in parts on `options.threads` threads. Exported
+/// functions are those of external linkage. The bytes depend on neither threads nor cache.
 /// Errors: Internal if the code needs anything from outside itself, Environment if no temporary file can be written.
 Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options);
-
-/// Checks the promises that the loader relies on: a shared object for `arch`, without needed libraries, imports, run-time
-/// relocations, or a segment that is both writable and executable.
-Result<void> checkSharedObject(const std::vector<uint8_t> &elf, const TargetDesc &target);
 
 } // namespace triton

@@ -38,9 +38,12 @@ public:
   void permute(int64_t outputs, const std::function<int64_t(int64_t)> &order) {
     std::vector<int8_t> result(codes.size());
     int64_t each = int64_t(codes.size()) / outputs;
+    std::vector<int64_t> from(each); // the order divides; once for all outputs
+    for (int64_t j = 0; j < each; ++j)
+      from[j] = order(j);
     for (int64_t o = 0; o < outputs; ++o)
       for (int64_t j = 0; j < each; ++j)
-        result[o * each + j] = codes[o * each + order(j)];
+        result[o * each + j] = codes[o * each + from[j]];
     codes = std::move(result);
   }
 

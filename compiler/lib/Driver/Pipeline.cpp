@@ -135,6 +135,7 @@ Result<void> Pipeline::resolve() {
   inputs.weights = &*store;
   inputs.warnings = &impl->warnings;
   inputs.seed = impl->options.randomSeed;
+  inputs.threads = impl->options.threads;
   inputs.syntheticSamples = impl->options.randomWeights ? 1 : 0;
   if (Result<void> read = impl->readCalibration(inputs); !read) return read.takeError();
   return impl->runPass(createResolveQuantisationPass(std::move(inputs)), "ternary-resolve-quantisation");
@@ -168,6 +169,7 @@ Result<CompiledModel> Pipeline::compile() {
   CodegenOptions options;
   options.targets = std::move(*targets);
   options.optLevel = impl->options.optLevel;
+  options.threads = impl->options.threads;
   options.printAfter = impl->options.printIrAfter;
   options.onPrint = [](std::string_view pass, std::string_view ir) { fmt::print(stderr, "// ---- after {}\n{}", pass, ir); };
   options.onStage = [this](std::string_view stage, double ms) { impl->timing.add(std::string(stage), ms); };

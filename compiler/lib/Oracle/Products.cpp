@@ -1,6 +1,8 @@
 // Linear-like operations: the sums, exact for codes, and the affine end.
 #include "Kernel.h"
 
+#include "triton/Support/Parallel.h"
+
 #include <algorithm>
 
 using namespace mlir;
@@ -17,12 +19,28 @@ static inline T multiplyAdd(T a, T w, T b) {
     return static_cast<T>(static_cast<uint32_t>(a) + static_cast<uint32_t>(w) * static_cast<uint32_t>(b));
 }
 
+// Wider vectors where the machine has them, for the same code: no sum is reassociated and nothing contracts to fma.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define TRITON_WIDER __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define TRITON_WIDER
+#endif
+
+/// row[i] += w[0] * columns[0][i] + .. + w[3] * columns[3][i], one after the other.
+TRITON_WIDER static void addFour(float *row, const float *w, const float *columns, int64_t n) {
+  const float *c0 = columns, *c1 = c0 + n, *c2 = c1 + n, *c3 = c2 + n;
+  for (int64_t i = 0; i < n; ++i) row[i] = (((row[i] + w[0] * c0[i]) + w[1] * c1[i]) + w[2] * c2[i]) + w[3] * c3[i];
+}
+
 /// sums[o][n] += sum_k w[o][k] * columns[k][n], k in order. Zero codes add nothing and are skipped (exact operands only).
 template <typename T>
 static void addProduct(T *sums, const T *w, const T *columns, int64_t outputs, int64_t depth, int64_t wStride, int64_t n, bool codes) {
   for (int64_t o = 0; o < outputs; ++o) {
     T *row = sums + o * n;
-    for (int64_t k = 0; k < depth; ++k) {
+    int64_t k = 0;
+    if constexpr (std::is_same_v<T, float>)
+      for (; !codes && k + 4 <= depth; k += 4) addFour(row, w + o * wStride + k, columns + k * n, n);
+    for (; k < depth; ++k) {
       T weight = w[o * wStride + k];
       const T *column = columns + k * n;
       if (codes && weight == 0) continue;
@@ -40,6 +58,7 @@ namespace {
 
 struct Conv {
   int64_t strideH, strideW, padH, padW, dilationH, dilationW, groups, kGroups;
+  unsigned threads = 1;
 };
 
 /// The elements of a tensor as T: its own storage, or converted into `scratch`.
@@ -104,13 +123,20 @@ static Tensor convolve(const Tensor &xt, const Tensor &wt, const Tensor *bias, c
       for (int64_t part = 0; part < parts; ++part) {
         int64_t run = depth / parts;
         std::fill(sums.begin(), sums.end(), T(0));
-        addProduct(sums.data(), w.data() + g * perGroup * depth + part * run, columns.data() + part * run * places, perGroup, run,
-                   depth, places, codes);
-        for (int64_t o = 0; o < perGroup; ++o) {
-          int64_t first = (n * outputs + g * perGroup + o) * places;
-          for (int64_t i = 0; i < places; ++i)
-            y[static_cast<size_t>((first + i) * parts + part)] = sums[static_cast<size_t>(o * places + i)];
-        }
+        // Outputs are independent. Small layers are not worth a thread.
+        constexpr int64_t kOutputsAPiece = 16, kWorthThreads = 1 << 20;
+        bool small = perGroup * run * places < kWorthThreads;
+        auto pieces = static_cast<size_t>((perGroup + kOutputsAPiece - 1) / kOutputsAPiece);
+        parallelFor(pieces, small ? 1 : c.threads, [&](size_t piece, unsigned) {
+          int64_t from = static_cast<int64_t>(piece) * kOutputsAPiece, to = std::min(perGroup, from + kOutputsAPiece);
+          addProduct(sums.data() + from * places, w.data() + (g * perGroup + from) * depth + part * run,
+                     columns.data() + part * run * places, to - from, run, depth, places, codes);
+          for (int64_t o = from; o < to; ++o) {
+            int64_t first = (n * outputs + g * perGroup + o) * places;
+            for (int64_t i = 0; i < places; ++i)
+              y[static_cast<size_t>((first + i) * parts + part)] = sums[static_cast<size_t>(o * places + i)];
+          }
+        });
       }
     }
   if (bias) {
@@ -321,9 +347,10 @@ static Result<Kernel> buildFused(Operation *op) {
   });
 }
 
-Result<Kernel> buildProduct(Operation *op, const BuildContext &) {
+Result<Kernel> buildProduct(Operation *op, const BuildContext &context) {
   if (auto conv = dyn_cast<Conv2dOp>(op)) {
     Conv c = decodeConv(conv);
+    c.threads = context.options.threads;
     bool real = isRealValue(conv.getResult()), bias = bool(conv.getBias());
     return kernel([=](const Operands &in, std::vector<Tensor> &out) {
       out[0] = convolveAny(*in[0], *in[1], bias ? in[2] : nullptr, c, real);

@@ -31,8 +31,9 @@ void Percentile::add(float value) {
 float Percentile::value() const { return tail.empty() ? 0 : tail.front(); }
 
 Result<ScaleMap> calibrate(func::FuncOp function, const ParamTable &params, const std::vector<std::vector<HostTensor>> &samples,
-                           const std::vector<FakeQuantizeOp> &quantisers) {
+                           const std::vector<FakeQuantizeOp> &quantisers, unsigned threads) {
   InterpretOptions options = params.interpretOptions();
+  options.threads = threads;
   llvm::DenseMap<Operation *, size_t> index;
   for (size_t i = 0; i < quantisers.size(); ++i) {
     FakeQuantizeOp q = quantisers[i];

@@ -27,7 +27,7 @@ using ScaleMap = llvm::DenseMap<mlir::Operation *, float>;
 /// Runs the float graph on `samples` (its other quantisers pass values unchanged) and gives each of `quantisers` its clip percentile of
 /// |x|, divided by the greatest code.
 Result<ScaleMap> calibrate(mlir::func::FuncOp function, const ParamTable &params, const std::vector<std::vector<HostTensor>> &samples,
-                           const std::vector<ternary::FakeQuantizeOp> &quantisers);
+                           const std::vector<ternary::FakeQuantizeOp> &quantisers, unsigned threads = 1);
 
 /// Made-up inputs: one sample of batch 1. Bytes and reals are uniform (reals in +-sqrt(3)), indices lie in their table.
 std::vector<HostTensor> syntheticSample(mlir::func::FuncOp function, uint64_t seed);

@@ -1,5 +1,7 @@
 #include "triton/Passes/Parameters.h"
 
+#include "triton/Support/Parallel.h"
+
 #include "ternary/Constants.h"
 
 #include <map>
@@ -94,9 +96,11 @@ std::vector<float> ParamTable::Entry::real() const {
   return weight.real(scaleLayout(request.policy, request.shape, request.channelAxis));
 }
 
-FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store, std::vector<std::string> *warnings) {
+FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store, std::vector<std::string> *warnings,
+                                       unsigned threads) {
   ParamTable table;
   bool failedAny = false;
+  std::vector<ParamOp> params;
   std::vector<WeightRequest> requests;
   std::vector<std::string> scaleKeys;
   // A parameter that several operations name is loaded once, and its role is the first that says something.
@@ -110,19 +114,23 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     if (auto fake = dyn_cast<FakeQuantizeOp>(op); fake && fake.getKey()) scaleKeys.push_back(fake.getKey()->str());
     auto param = dyn_cast<ParamOp>(op);
     if (!param) return;
-    auto entry = std::make_shared<Entry>();
-    entry->request = weightRequest(param);
-    entry->request.role = roles[entry->request.key];
-    requests.push_back(entry->request);
-    Result<LoadedWeight> loaded = store.load(entry->request);
-    if (!loaded) {
-      param.emitError(loaded.error().message);
-      failedAny = true;
-      return;
-    }
-    entry->weight = std::move(*loaded);
-    table.entries[op] = std::move(entry);
+    params.push_back(param);
+    requests.push_back(weightRequest(param));
+    requests.back().role = roles[requests.back().key];
   });
+  std::vector<std::optional<Result<LoadedWeight>>> loaded(params.size());
+  parallelFor(params.size(), threads, [&](size_t i, unsigned) { loaded[i].emplace(store.load(requests[i])); });
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (!*loaded[i]) {
+      params[i].emitError(loaded[i]->error().message);
+      failedAny = true;
+      continue;
+    }
+    auto entry = std::make_shared<Entry>();
+    entry->request = requests[i];
+    entry->weight = std::move(**loaded[i]);
+    table.entries[params[i]] = std::move(entry);
+  }
   if (failedAny) return failure();
   if (warnings) *warnings = store.unused(requests, scaleKeys);
   return table;

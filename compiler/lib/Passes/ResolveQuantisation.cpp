@@ -299,8 +299,10 @@ static std::optional<CodeClamp> clampOf(Operation *activation, QuantType to) {
 /// A bound on |acc| from the weights themselves, for the note on the product.
 static int64_t sumBound(ArrayRef<int8_t> codes, int64_t channels, bool lastAxis, int64_t xMax) {
   std::vector<int64_t> sums(static_cast<size_t>(std::max<int64_t>(channels, 1)));
-  size_t each = codes.size() / sums.size();
-  for (size_t i = 0; i < codes.size(); ++i) sums[lastAxis ? i % sums.size() : i / each] += std::abs(static_cast<int>(codes[i]));
+  size_t rows = lastAxis ? codes.size() / sums.size() : sums.size(), columns = lastAxis ? sums.size() : codes.size() / sums.size();
+  const int8_t *code = codes.data();
+  for (size_t r = 0; r < rows; ++r)
+    for (size_t c = 0; c < columns; ++c) sums[lastAxis ? c : r] += std::abs(static_cast<int>(*code++));
   return *std::max_element(sums.begin(), sums.end()) * xMax;
 }
 
@@ -560,7 +562,7 @@ static FailureOr<ScaleMap> findScales(func::FuncOp function, const ParamTable &p
     return function.emitError() << inputs.weights->name() << ": no scale for " << missing.size()
                                 << " activation quantiser(s) and no data to calibrate them on: " << keys;
   }
-  Result<ScaleMap> calibrated = calibrate(function, params, samples, missing);
+  Result<ScaleMap> calibrated = calibrate(function, params, samples, missing, inputs.threads);
   if (!calibrated) return function.emitError(calibrated.error().message);
   for (auto &[op, scale] : *calibrated) scales[op] = scale;
   return scales;
@@ -577,7 +579,7 @@ struct ResolveQuantisationPass : impl::ResolveQuantisationBase<ResolveQuantisati
     WeightStore made = WeightStore::random(randomWeights);
     ResolveInputs used = inputs;
     if (!used.weights) used.weights = &made;
-    FailureOr<ParamTable> params = ParamTable::load(getOperation(), *used.weights, used.warnings);
+    FailureOr<ParamTable> params = ParamTable::load(getOperation(), *used.weights, used.warnings, used.threads);
     if (failed(params)) return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal()) continue;

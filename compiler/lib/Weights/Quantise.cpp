@@ -56,24 +56,6 @@ bool ScaleLayout::groupDivides(const TensorShape &shape, int64_t axis, int64_t g
   return group > 0 && channels > 0 && count / channels % group == 0;
 }
 
-std::vector<uint32_t> ScaleLayout::indices(size_t count) const {
-  std::vector<uint32_t> out(count);
-  if (perTensor) return out;
-  size_t at = 0;
-  for (int64_t outer = 0; at < count; ++outer)
-    for (int64_t c = 0; c < axisSize && at < count; ++c) {
-      int64_t position = outer * inner, group = position / groupSize, left = groupSize - position % groupSize;
-      for (int64_t i = 0; i < inner && at < count; ++i, ++at) {
-        out[at] = static_cast<uint32_t>(c * groupCount + group);
-        if (--left == 0) {
-          ++group;
-          left = groupSize;
-        }
-      }
-    }
-  return out;
-}
-
 TensorShape ScaleLayout::shape() const {
   if (perTensor) return {};
   if (perGroup) return {channelCount, groupCount};
@@ -88,7 +70,7 @@ ScaleLayout scaleLayout(const WeightPolicy &policy, const TensorShape &shape, in
   return ScaleLayout(shape, axis, policy.storage == DType::Trit ? policy.scale : WeightScale::PerChannel, policy.group);
 }
 
-static int8_t signOf(double w) { return w > 0 ? 1 : w < 0 ? -1 : 0; }
+static int8_t signOf(double w) { return static_cast<int8_t>((w > 0) - (w < 0)); }
 
 /// rne(v) clamped to -limit..limit; the host rounds to nearest even by default.
 static int8_t roundedCode(double v, double limit) {
@@ -97,20 +79,23 @@ static int8_t roundedCode(double v, double limit) {
 
 namespace {
 
-/// What one pass over a weight tells about each scale group.
+/// What one pass over a weight tells about each scale group. Sums run over the elements in order.
 struct Statistics {
   std::vector<double> absSum, absMax;
   std::vector<int64_t> count;
 
-  Statistics(std::span<const double> values, const std::vector<uint32_t> &index, size_t scales)
+  Statistics(std::span<const double> values, const ScaleLayout &layout, size_t scales)
       : absSum(scales), absMax(scales), count(scales) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      size_t s = index[i];
-      double a = std::fabs(values[i]);
-      absSum[s] += a;
-      absMax[s] = std::max(absMax[s], a);
-      ++count[s];
-    }
+    layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
+      double sum = absSum[s], most = absMax[s];
+      for (size_t i = begin; i < end; ++i) {
+        double a = std::fabs(values[i]);
+        sum += a;
+        most = std::max(most, a);
+      }
+      absSum[s] = sum, absMax[s] = most;
+      count[s] += static_cast<int64_t>(end - begin);
+    });
   }
   double mean(size_t s) const { return count[s] ? absSum[s] / static_cast<double>(count[s]) : 0; }
 };
@@ -118,18 +103,24 @@ struct Statistics {
 } // namespace
 
 /// Trits by a threshold per group; the scale is the mean of what is kept, or 1.
-static void byThreshold(std::span<const double> values, const std::vector<uint32_t> &index, const std::vector<double> &threshold,
+static void byThreshold(std::span<const double> values, const ScaleLayout &layout, const std::vector<double> &threshold,
                         std::vector<int8_t> &codes, std::vector<double> &scales) {
   std::vector<double> kept(scales.size());
   std::vector<int64_t> count(scales.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    size_t s = index[i];
-    double a = std::fabs(values[i]);
-    if (!(a > threshold[s])) continue;
-    codes[i] = signOf(values[i]);
-    kept[s] += a;
-    ++count[s];
-  }
+  layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
+    // Without branches: half of all weights fall on either side. Adding zero changes no sum of magnitudes.
+    double limit = threshold[s], sum = kept[s];
+    int64_t n = 0;
+    for (size_t i = begin; i < end; ++i) {
+      double a = std::fabs(values[i]);
+      bool keeps = a > limit;
+      codes[i] = static_cast<int8_t>(keeps ? signOf(values[i]) : 0);
+      sum += keeps ? a : 0.0;
+      n += keeps;
+    }
+    kept[s] = sum;
+    count[s] += n;
+  });
   for (size_t s = 0; s < scales.size(); ++s) scales[s] = count[s] ? kept[s] / static_cast<double>(count[s]) : 1;
 }
 
@@ -150,36 +141,40 @@ Result<WeightCodes> quantiseWeights(std::span<const double> values, const Tensor
   out.groups = layout.groups();
   out.codes.assign(values.size(), 0);
   std::vector<double> scales(static_cast<size_t>(layout.scales()), 1);
-  std::vector<uint32_t> index = layout.indices(values.size());
-  Statistics stats(values, index, scales.size());
-  auto scaleIndex = [&](size_t i) -> size_t { return index[i]; };
+  Statistics stats(values, layout, scales.size());
+  /// Each code from its value, its scale's number and its own.
+  auto forEach = [&](auto code) {
+    layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
+      for (size_t i = begin; i < end; ++i) out.codes[i] = code(values[i], s, i);
+    });
+  };
 
   if (!trits) {
     auto limit = static_cast<double>(largestCode(policy.storage));
     for (size_t s = 0; s < scales.size(); ++s) scales[s] = stats.absMax[s] == 0 ? 1 : stats.absMax[s] / limit;
-    for (size_t i = 0; i < values.size(); ++i) out.codes[i] = roundedCode(values[i] / scales[scaleIndex(i)], limit);
+    forEach([&](double v, size_t s, size_t) { return roundedCode(v / scales[s], limit); });
   } else {
     switch (policy.method) {
     case WeightMethod::Twn: {
       std::vector<double> threshold(scales.size());
       for (size_t s = 0; s < scales.size(); ++s) threshold[s] = policy.threshold * stats.mean(s);
-      byThreshold(values, index, threshold, out.codes, scales);
+      byThreshold(values, layout, threshold, out.codes, scales);
       break;
     }
     case WeightMethod::Fixed:
-      byThreshold(values, index, std::vector<double>(scales.size(), policy.threshold), out.codes, scales);
+      byThreshold(values, layout, std::vector<double>(scales.size(), policy.threshold), out.codes, scales);
       break;
     case WeightMethod::AbsMean:
       for (size_t s = 0; s < scales.size(); ++s) scales[s] = stats.mean(s) == 0 ? 1 : stats.mean(s);
-      for (size_t i = 0; i < values.size(); ++i) out.codes[i] = roundedCode(values[i] / scales[scaleIndex(i)], 1);
+      forEach([&](double v, size_t s, size_t) { return roundedCode(v / scales[s], 1); });
       break;
     case WeightMethod::Stochastic:
       for (size_t s = 0; s < scales.size(); ++s) scales[s] = stats.absMax[s] == 0 ? 1 : stats.absMax[s];
-      for (size_t i = 0; i < values.size(); ++i) {
+      forEach([&](double v, size_t s, size_t i) {
         // The draw of random_ternary with the probability of a zero, 1 - |w| / s.
-        double zero = 1 - std::fabs(values[i]) / scales[scaleIndex(i)];
-        out.codes[i] = drawsZero(splitMix64(policy.seed, i), zero) ? 0 : signOf(values[i]);
-      }
+        double zero = 1 - std::fabs(v) / scales[s];
+        return drawsZero(splitMix64(policy.seed, i), zero) ? int8_t(0) : signOf(v);
+      });
       break;
     case WeightMethod::Learned: {
       auto pick = [&](std::span<const double> from, size_t s) { return from.size() == 1 ? from[0] : from[s]; };
@@ -187,8 +182,7 @@ Result<WeightCodes> quantiseWeights(std::span<const double> values, const Tensor
         if (given.size() != 1 && given.size() != scales.size())
           return Error{"'" + std::string(key) + what + "' has " + std::to_string(given.size()) + " values, expected " +
                        std::to_string(scales.size())};
-      for (size_t i = 0; i < values.size(); ++i)
-        out.codes[i] = std::fabs(values[i]) > pick(delta, scaleIndex(i)) ? signOf(values[i]) : 0;
+      forEach([&](double v, size_t s, size_t) { return std::fabs(v) > pick(delta, s) ? signOf(v) : int8_t(0); });
       for (size_t s = 0; s < scales.size(); ++s) scales[s] = pick(scale, s);
       break;
     }
@@ -196,18 +190,23 @@ Result<WeightCodes> quantiseWeights(std::span<const double> values, const Tensor
   }
 
   out.scales.resize(scales.size());
+  std::vector<bool> vanished(scales.size());
+  bool anyVanished = false;
   for (size_t s = 0; s < scales.size(); ++s) {
     out.scales[s] = static_cast<float>(scales[s]);
     // Weights so small that float32 cannot hold their scale: nothing is left of them.
     if (out.scales[s] == 0) {
       out.scales[s] = 1;
-      for (size_t i = 0; i < values.size(); ++i)
-        if (scaleIndex(i) == s) out.codes[i] = 0;
+      vanished[s] = anyVanished = true;
     }
     if (!(out.scales[s] > 0) || std::isinf(out.scales[s]))
       return Error{"'" + std::string(key) + "': scale " + std::to_string(s) + " is " + std::to_string(scales[s]) +
                    "; it must be positive and fit float32"};
   }
+  if (anyVanished)
+    layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
+      if (vanished[s]) std::fill(out.codes.begin() + ptrdiff_t(begin), out.codes.begin() + ptrdiff_t(end), int8_t(0));
+    });
   return out;
 }
 

@@ -11,8 +11,10 @@ namespace triton {
 std::vector<float> LoadedWeight::real(const ScaleLayout &layout) const {
   if (!hasCodes(storage)) return values;
   std::vector<float> out(codes.codes.size());
-  std::vector<uint32_t> index = layout.indices(out.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(codes.codes[i]) * codes.scales[index[i]];
+  layout.forEachRun(out.size(), [&](size_t begin, size_t end, size_t s) {
+    float scale = codes.scales[s];
+    for (size_t i = begin; i < end; ++i) out[i] = static_cast<float>(codes.codes[i]) * scale;
+  });
   return out;
 }
 
@@ -70,6 +72,10 @@ Result<const SafetensorsFile::Entry *> WeightStore::entry(const std::string &key
 
 Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
   std::vector<double> values = toDoubles(e.type, e.bytes);
+  // 0 * x is 0 for finite x and NaN for the others: one sum tells whether the search below is needed.
+  double sum = 0;
+  for (double v : values) sum += 0 * v;
+  if (sum == 0) return values;
   for (size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))
       return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +

@@ -5,7 +5,9 @@
 #include "triton/Support/Result.h"
 #include "triton/Target/TargetDesc.h"
 
+#include <array>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,14 +26,26 @@ enum class EmitKind : uint8_t {
   Object,   ///< the relocatable object
 };
 
+/// BLAKE3 over everything that decides the object code of one compile unit.
+using ObjectKey = std::array<uint8_t, 32>;
+
 struct CodegenOptions {
   std::vector<TargetDesc> targets;
   int optLevel = 2;
   std::string entry;              ///< the function to compile; may be empty if there is one
   std::string compilerVersion;    ///< goes into CompiledModel::compiler
+  unsigned threads = 1;           ///< of the compiler; they never change a byte
+
+  /// Objects of earlier compiles, if there is a cache. `buildId` names this compiler by its content and is part of every key.
+  /// Both are called from the thread that compiles.
+  std::string buildId;
+  std::function<std::optional<std::vector<uint8_t>>(const ObjectKey &key)> findObject;
+  std::function<void(const ObjectKey &key, const std::vector<uint8_t> &object)> storeObject;
 
   /// Called after each stage with its name ("codegen x86-64-v3: llvm") and milliseconds.
   std::function<void(std::string_view stage, double ms)> onStage;
+  /// Called for each compile unit with the thread that compiled it and when it began, in ms before this call; for traces.
+  std::function<void(std::string_view unit, unsigned thread, double beganMsAgo, double ms)> onUnit;
   /// Called with what `emitKinds` asks for.
   std::vector<EmitKind> emitKinds;
   std::function<void(EmitKind kind, const TargetDesc &target, std::string_view bytes)> onEmit;

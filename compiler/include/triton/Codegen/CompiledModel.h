@@ -69,6 +69,8 @@ struct CompiledVariant {
   uint64_t arenaBytes = 0;
   uint64_t workspaceFixed = 0, workspacePerBatch = 0, scratchPerThread = 0;
   std::vector<LayerChoice> choices;
+  std::vector<bool> stepCompiled;       ///< false: the step's code, and what it calls, came from a cache
+  unsigned units = 0, unitsCompiled = 0; ///< object files of the code, and how many of them were compiled now
 };
 
 struct CompiledModel {

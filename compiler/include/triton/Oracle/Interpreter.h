@@ -24,6 +24,8 @@ struct InterpretOptions {
   std::function<Result<HostTensor>(mlir::Operation *param)> paramCodes;
   /// The scale of a static `ternary.fake_quantize` that has none. Nothing: its operand passes unchanged (for calibration).
   std::function<std::optional<float>(mlir::Operation *fakeQuantize)> scale;
+  /// Threads that share the outputs of one convolution. They change no result: each sum is one thread's.
+  unsigned threads = 1;
   /// Operations whose results `Observer` wants to see. None: all.
   std::function<bool(mlir::Operation *)> observes;
 };

@@ -17,8 +17,9 @@ WeightRequest weightRequest(ternary::ParamOp param);
 class ParamTable {
 public:
   /// Loads every parameter below `root`. Errors are reported at the parameters (all of them); `warnings` gets what the store
-  /// holds and nobody reads.
-  static mlir::FailureOr<ParamTable> load(mlir::Operation *root, const WeightStore &store, std::vector<std::string> *warnings = nullptr);
+  /// holds and nobody reads. Parameters are read and quantised on up to `threads` threads.
+  static mlir::FailureOr<ParamTable> load(mlir::Operation *root, const WeightStore &store, std::vector<std::string> *warnings = nullptr,
+                                          unsigned threads = 1);
 
   struct Entry {
     WeightRequest request;

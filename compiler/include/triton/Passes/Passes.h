@@ -23,6 +23,8 @@ struct ResolveInputs {
   unsigned syntheticSamples = 0;
   /// Seed of the made-up inputs.
   uint64_t seed = 0;
+  /// Threads to work on. They change no result.
+  unsigned threads = 1;
   /// Filled with warnings about the checkpoint (keys that the program does not use), if not null.
   std::vector<std::string> *warnings = nullptr;
 };

@@ -5,6 +5,7 @@
 #include "triton/Support/Result.h"
 #include "triton/Tensor/HostTensor.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -36,8 +37,25 @@ public:
     int64_t position = block / axisSize * inner + element % inner;
     return perTensor ? 0 : c * groupCount + position / groupSize;
   }
-  /// scaleOf of the first `count` elements, without a division for each.
-  std::vector<uint32_t> indices(size_t count) const;
+  /// Calls `run(begin, end, scale)` for the runs of elements below `count` that share a scale, in order.
+  template <typename F>
+  void forEachRun(size_t count, F &&run) const {
+    if (perTensor) {
+      if (count) run(size_t(0), count, size_t(0));
+      return;
+    }
+    size_t at = 0;
+    for (int64_t outer = 0; at < count; ++outer)
+      for (int64_t c = 0; c < axisSize && at < count; ++c) {
+        int64_t position = outer * inner, group = position / groupSize, left = groupSize - position % groupSize;
+        for (int64_t i = 0; i < inner && at < count; left = groupSize, ++group) {
+          size_t end = std::min(count, at + static_cast<size_t>(std::min(left, inner - i)));
+          run(at, end, static_cast<size_t>(c * groupCount + group));
+          i += static_cast<int64_t>(end - at);
+          at = end;
+        }
+      }
+  }
   /// The shape of the scales in a checkpoint: [], [C] or [C, G].
   TensorShape shape() const;
 
