@@ -51,5 +51,6 @@ int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
 int runFmt(const Arguments &arguments);
+int runCache(const Arguments &arguments);
 
 } // namespace triton::driver
