@@ -4,6 +4,8 @@
 #include "Ops.h"
 #include "WeightCodes.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -234,6 +236,14 @@ Tensor Network::runNode(const NodeInfo &node, const std::vector<Tensor> &values,
   return runOp(node, operands, knownShape(node.results[0]), mode.training);
 }
 
+/// Leaves out elements of a hidden vector (after a ReLU): drawn from the step's number, so that a resumed run repeats it.
+Tensor Network::dropped(const Tensor &x, const Mode &mode, size_t at) const {
+  if (!mode.training || mode.dropout <= 0 || x.dim() != 2 || !steps[at].relu) return x;
+  at::Generator random = at::detail::createCPUGenerator(splitMix(step, index * steps.size() + at));
+  Tensor mask = torch::empty_like(x, x.options().requires_grad(false)).bernoulli_(1 - mode.dropout, random);
+  return x * (mask / (1 - mode.dropout));
+}
+
 Tensor Network::runEnd(const Step &step, const std::vector<Tensor> &values, const Mode &mode) {
   GroupEnd end;
   end.training = mode.training;
@@ -288,7 +298,7 @@ std::vector<Tensor> Network::forward(const Tensor &input, const Mode &mode) {
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step &s = steps[i];
     values[static_cast<size_t>(s.result)] =
-        s.node >= 0 ? runNode(g.nodes[static_cast<size_t>(s.node)], values, mode) : runEnd(s, values, mode);
+        s.node >= 0 ? runNode(g.nodes[static_cast<size_t>(s.node)], values, mode) : dropped(runEnd(s, values, mode), mode, i);
     auto release = [&](int v) {
       if (v >= 0 && v != s.result && lastUse[static_cast<size_t>(v)] == static_cast<int>(i)) values[static_cast<size_t>(v)] = Tensor();
     };

@@ -17,6 +17,7 @@ public:
   struct Mode {
     bool training = false;  ///< Batch norm uses and updates the batch's statistics.
     bool quantize = false;  ///< Weights and activations are fake-quantised.
+    double dropout = 0;     ///< Share of the hidden activations of rank 2 that are left out, when training.
     bool calibrate = false; ///< Quantisers without a scale take one from this batch.
   };
 
@@ -52,6 +53,8 @@ public:
 
   /// Counts forward passes; seeds stochastic weights.
   uint64_t step = 0;
+  /// Which replica this is: their dropout differs.
+  uint64_t index = 0;
 
 private:
   /// One stop of the walk: a node, or the fused end of a group.
@@ -67,6 +70,7 @@ private:
   Tensor weightFor(int value, const Mode &mode);
   Tensor runNode(const NodeInfo &node, const std::vector<Tensor> &values, const Mode &mode);
   Tensor runEnd(const Step &step, const std::vector<Tensor> &values, const Mode &mode);
+  Tensor dropped(const Tensor &x, const Mode &mode, size_t step) const;
   std::vector<int64_t> knownShape(int value) const;
 
   const Graph *graph;

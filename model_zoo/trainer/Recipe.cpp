@@ -78,6 +78,9 @@ std::string Phase::describe() const {
   for (double d : {learningRate, warmup, momentum, weightDecay, scaleRate, labelSmoothing, distill, temperature})
     o.append(std::to_string(o.size()), d);
   o.append("teacher", teacher);
+  o.append("teacher_cache", teacherCache);
+  o.append("dropout", dropout);
+  o.append("prune", prune);
   return json::write(json::Value(std::move(o)));
 }
 
@@ -90,7 +93,7 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
   m.string("model", r.model);
   m.integer("seed", r.seed, 0, int64_t(1) << 62);
   m.integer("batch", r.batch, 1, 65536);
-  m.integer("threads", r.threads, 1, 1024);
+  m.integer("shards", r.shards, 1, 1024);
   if (const json::Value *augment = m.take("augment")) {
     Members a(*augment, "recipe.augment", message);
     a.flag("flip", r.flip);
@@ -118,6 +121,9 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
       p.real("distill", phase.distill, 0, 1);
       p.real("temperature", phase.temperature, 0.1, 100);
       p.string("teacher", phase.teacher);
+      p.flag("teacher_cache", phase.teacherCache);
+      p.real("dropout", phase.dropout, 0, 0.9);
+      p.real("prune", phase.prune, 0, 0.9);
       p.finish();
       if (phase.optimizer != "adamw" && phase.optimizer != "sgd") p.complain("optimizer", "expected \"adamw\" or \"sgd\"");
       if (phase.name.empty()) p.complain("name", "a phase needs a name");
@@ -131,6 +137,7 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
     }
   }
   m.finish();
+  if (r.batch % r.shards) m.complain("shards", "expected a divisor of the batch of " + std::to_string(r.batch));
   if (!message.empty()) return Error{name + ": " + message};
   r.text = std::move(text);
   return r;

@@ -24,6 +24,9 @@ struct Phase {
   double distill = 0;          ///< Weight of the teacher's soft targets against the labels.
   double temperature = 2;
   std::string teacher;         ///< Name of an earlier phase; its network at the end is the teacher.
+  bool teacherCache = false;   ///< The teacher sees each image and its mirror image once, before the phase, unshifted.
+  double dropout = 0;          ///< Share of the hidden activations of rank 2 that a step leaves out.
+  double prune = 0;            ///< Chance that an epoch skips an image that is easier than the mean; its like count for more.
 
   /// All members in one line: two phases with one description train alike.
   std::string describe() const;
@@ -33,7 +36,7 @@ struct Recipe {
   std::string model;
   uint64_t seed = 1;
   int64_t batch = 128;
-  int64_t threads = 1; ///< The batch is cut into this many parts; each has its own batch statistics.
+  int64_t shards = 1;  ///< The batch is cut into this many parts; each has its own batch statistics.
   bool flip = false;   ///< Mirror left and right, each second time.
   int64_t shift = 0;   ///< Shift by up to this many pixels in each direction.
   int64_t erase = 0;   ///< Blank a square of up to this edge, each second time.

@@ -1,5 +1,6 @@
 #include "Training.h"
 
+#include "Integer.h"
 #include "WeightCodes.h"
 #include "Workers.h"
 #include "triton/Support/Json.h"
@@ -8,6 +9,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -55,21 +57,27 @@ public:
     return t;
   }
 
-  /// Images as they are.
-  Tensor plain(int64_t first, int64_t count) const {
+  /// Images as they are, or mirrored.
+  Tensor plain(int64_t first, int64_t count, bool mirrored = false) const {
     Tensor t = blank(count);
-    auto pixels = static_cast<int64_t>(set.height * set.width);
-    for (int64_t i = 0; i < count * pixels; ++i) t.data_ptr<float>()[i] = table[set.pixels[static_cast<size_t>(first * pixels + i)]];
+    float *out = t.data_ptr<float>();
+    auto w = static_cast<int64_t>(set.width), rows = count * static_cast<int64_t>(set.height);
+    const uint8_t *in = set.image(static_cast<size_t>(first));
+    for (int64_t y = 0; y < rows; ++y, in += w, out += w)
+      for (int64_t x = 0; x < w; ++x) out[x] = table[in[mirrored ? w - 1 - x : x]];
     return t;
   }
 
-  Tensor augmented(const int32_t *indices, int64_t count, const Recipe &recipe, Stream &random) const {
+  /// Images as a step sees them; `mirrored`, when given, hears which ones were mirrored.
+  Tensor augmented(const int32_t *indices, int64_t count, const Recipe &recipe, Stream &random,
+                   std::vector<int64_t> *mirrored = nullptr) const {
     Tensor t = blank(count);
     float *out = t.data_ptr<float>();
     auto h = static_cast<int64_t>(set.height), w = static_cast<int64_t>(set.width);
     for (int64_t i = 0; i < count; ++i, out += h * w) {
       const uint8_t *in = set.image(static_cast<size_t>(indices[i]));
       bool flip = recipe.flip && random.below(2);
+      if (mirrored) mirrored->push_back(flip);
       int64_t dy = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
       int64_t dx = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
       for (int64_t y = 0; y < h; ++y)
@@ -117,7 +125,7 @@ Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool
     auto stride = chunk * static_cast<int64_t>(workers.size());
     for (int64_t at = chunk * static_cast<int64_t>(worker); at < score.total; at += stride) {
       int64_t count = std::min(chunk, score.total - at);
-      Tensor best = net.forward(loader.plain(at, count), {false, quantize, false})[out].argmax(1).contiguous();
+      Tensor best = net.forward(loader.plain(at, count), {false, quantize})[out].argmax(1).contiguous();
       for (int64_t i = 0; i < count; ++i)
         correct[worker] += best.data_ptr<int64_t>()[i] == test.labels[static_cast<size_t>(at + i)];
     }
@@ -126,14 +134,16 @@ Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool
   return score;
 }
 
-Tensor lossOf(const Tensor &logits, const Tensor &labels, const Tensor &teacher, const Phase &phase) {
+/// The loss of each image; `hard`, when given, receives its part from the label.
+Tensor lossOf(const Tensor &logits, const Tensor &labels, const Tensor &teacher, const Phase &phase, Tensor *hardPart) {
   Tensor logs = at::log_softmax(logits, 1);
-  Tensor hard = -logs.gather(1, labels.unsqueeze(1)).mean();
-  if (phase.labelSmoothing > 0) hard = hard * (1 - phase.labelSmoothing) - logs.mean() * phase.labelSmoothing;
+  Tensor hard = -logs.gather(1, labels.unsqueeze(1)).squeeze(1);
+  if (hardPart) *hardPart = hard.detach();
+  if (phase.labelSmoothing > 0) hard = hard * (1 - phase.labelSmoothing) - logs.mean(1) * phase.labelSmoothing;
   if (!teacher.defined()) return hard;
   // Hinton et al. 2015: cross entropy of softened outputs, scaled by T^2 so that its gradient keeps its size.
   double t = phase.temperature;
-  Tensor soft = -(at::softmax(teacher / t, 1) * at::log_softmax(logits / t, 1)).sum(1).mean() * (t * t);
+  Tensor soft = -(at::softmax(teacher / t, 1) * at::log_softmax(logits / t, 1)).sum(1) * (t * t);
   return hard * (1 - phase.distill) + soft * phase.distill;
 }
 
@@ -141,6 +151,38 @@ double schedule(const Phase &phase, double progress) {
   if (progress < phase.warmup) return progress / phase.warmup;
   double rest = (progress - phase.warmup) / std::max(1e-9, 1 - phase.warmup);
   return 0.5 * (1 + std::cos(M_PI * std::min(1.0, rest)));
+}
+
+/// What an epoch trains on: images in a random order, and how much each counts.
+struct Epoch {
+  std::vector<int32_t> order;
+  std::vector<float> weight; ///< Per place in the order.
+};
+
+/// InfoBatch (Qin et al. 2024): an epoch skips images of less than the mean loss by chance, and those that it keeps of them
+/// count for more, so that the expected gradient stays. Images without a loss yet are kept; the last eighth of a phase
+/// has every image.
+Epoch chooseImages(const Phase &phase, int64_t epoch, const std::vector<float> &losses, Stream &random) {
+  Epoch out;
+  auto count = static_cast<int64_t>(losses.size());
+  std::vector<int32_t> order(losses.size());
+  std::iota(order.begin(), order.end(), 0);
+  for (int64_t i = count - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(random.below(i + 1))]);
+  bool prune = phase.prune > 0 && (phase.epochs - epoch) * 8 > phase.epochs;
+  double sum = 0, known = 0;
+  for (float loss : losses)
+    if (loss >= 0) {
+      sum += loss;
+      known += 1;
+    }
+  for (int32_t image : order) {
+    float loss = losses[static_cast<size_t>(image)];
+    bool easy = prune && loss >= 0 && loss * known < sum;
+    if (easy && static_cast<double>(random.next() >> 11) * 0x1p-53 < phase.prune) continue;
+    out.order.push_back(image);
+    out.weight.push_back(easy ? static_cast<float>(1 / (1 - phase.prune)) : 1.0f);
+  }
+  return out;
 }
 
 struct Optimizer {
@@ -194,7 +236,7 @@ struct Checkpoint {
 
   std::string identity(int64_t phase, int64_t epoch) const {
     std::string text = graphDigest + " " + std::to_string(recipe->seed) + " " + std::to_string(recipe->batch) + " " +
-                       std::to_string(recipe->threads) + " " + std::to_string(recipe->flip) + " " +
+                       std::to_string(recipe->shards) + " " + std::to_string(recipe->flip) + " " +
                        std::to_string(recipe->shift) + " " + std::to_string(recipe->erase);
     for (int64_t p = 0; p < phase + (epoch > 0); ++p) {
       text += '\n';
@@ -203,7 +245,8 @@ struct Checkpoint {
     return sha256Hex(text);
   }
 
-  void save(const Network &net, Optimizer *optimizer, int64_t phase, int64_t epoch, const std::vector<Score> &scores) const {
+  void save(const Network &net, Optimizer *optimizer, const std::vector<float> *losses, int64_t phase, int64_t epoch,
+            const std::vector<Score> &scores) const {
     torch::serialize::OutputArchive archive;
     archive.write("identity", c10::IValue(identity(phase, epoch)));
     archive.write("phase", c10::IValue(phase));
@@ -215,6 +258,7 @@ struct Checkpoint {
     // Names in an archive may not contain dots: tensors are stored by position in the order of their keys.
     int64_t i = 0;
     for (const auto &[name, tensor] : net.state()) archive.write("tensor" + std::to_string(i++), tensor.detach());
+    if (losses) archive.write("losses", torch::tensor(*losses));
     if (optimizer) {
       torch::serialize::OutputArchive inner;
       optimizer->inner->save(inner);
@@ -225,8 +269,10 @@ struct Checkpoint {
     std::filesystem::rename(temporary, path);
   }
 
-  /// Restores the network (and the optimiser, when one is given); false if there is no checkpoint of this identity.
-  bool load(Network &net, Optimizer *optimizer, int64_t &phase, int64_t &epoch, std::vector<int64_t> &correct) const {
+  /// Restores the network (and the optimiser and the images' losses, when given); false if there is no checkpoint of this
+  /// identity.
+  bool load(Network &net, Optimizer *optimizer, std::vector<float> *losses, int64_t &phase, int64_t &epoch,
+            std::vector<int64_t> &correct) const {
     if (!std::filesystem::exists(path)) return false;
     torch::serialize::InputArchive archive;
     archive.load_from(path);
@@ -253,6 +299,8 @@ struct Checkpoint {
       tensors[name] = t;
     }
     (void)!net.load(tensors, false);
+    if (Tensor t; losses && archive.try_read("losses", t) && t.numel() == static_cast<int64_t>(losses->size()))
+      losses->assign(t.data_ptr<float>(), t.data_ptr<float>() + t.numel());
     if (optimizer) {
       torch::serialize::InputArchive inner;
       if (archive.try_read("optimizer", inner)) optimizer->inner->load(inner);
@@ -260,6 +308,22 @@ struct Checkpoint {
     return true;
   }
 };
+
+/// A teacher's scores for every training image and its mirror image.
+Tensor teach(Network &teacher, bool quantize, const Loader &loader, int64_t count, int64_t classes, size_t logits, Workers &workers) {
+  constexpr int64_t chunk = 250;
+  Tensor out = torch::empty({2, count, classes});
+  std::atomic<int64_t> next{0};
+  workers.run([&](size_t) {
+    torch::NoGradGuard guard;
+    for (int64_t at; (at = chunk * next++) < count;)
+      for (int64_t mirrored : {0, 1}) {
+        int64_t n = std::min(chunk, count - at);
+        out[mirrored].slice(0, at, at + n).copy_(teacher.forward(loader.plain(at, n, mirrored), {false, quantize})[logits]);
+      }
+  });
+  return out;
+}
 
 /// One line that is rewritten on a terminal.
 class Progress {
@@ -285,10 +349,40 @@ std::string format(const char *pattern, auto... values) {
 
 } // namespace
 
+Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,
+                                   const zoo::ImageSet &test, int64_t threads) {
+  constexpr int64_t chunk = 100;
+  Result<IntegerModel> model = IntegerModel::create(graph, tensors);
+  if (!model) return model.takeError();
+  size_t out = logitsIndex(graph);
+  const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.outputs[out].second)].shape;
+  if (shape.size() != 2 || shape[1].number < 1 || shape[1].number > 256) return Error{"the model has no output [N, classes] of 1 to 256 classes"};
+  Loader loader(test, graph.inputs[0]);
+  std::string classes(test.count, '\0');
+  std::atomic<int64_t> next{0};
+  at::set_num_threads(1);
+  Workers(static_cast<size_t>(threads)).run([&](size_t) {
+    torch::NoGradGuard guard;
+    for (int64_t at; (at = chunk * next++) < static_cast<int64_t>(test.count);) {
+      int64_t count = std::min(chunk, static_cast<int64_t>(test.count) - at);
+      Tensor scores = model->run(loader.plain(at, count))[out];
+      for (int64_t i = 0; i < count; ++i) {
+        const float *row = scores.data_ptr<float>() + i * scores.size(1);
+        classes[static_cast<size_t>(at + i)] = static_cast<char>(std::max_element(row, row + scores.size(1)) - row);
+      }
+    }
+  });
+  IntegerScore score;
+  for (size_t i = 0; i < classes.size(); ++i) score.correct += static_cast<uint8_t>(classes[i]) == test.labels[i];
+  score.predictionsSha256 = sha256Hex(classes);
+  return score;
+}
+
 Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo::ImageSet &training, const zoo::ImageSet &test,
                              const TrainingOptions &options, const std::string &graphDigest) {
   at::set_num_threads(1);
-  Workers workers(static_cast<size_t>(recipe.threads));
+  auto shards = static_cast<size_t>(recipe.shards);
+  Workers workers(static_cast<size_t>(std::clamp<int64_t>(options.threads, 1, recipe.shards)));
   torch::manual_seed(recipe.seed);
   const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.inputs[0].value)].shape;
   if (shape.size() != 4 || shape[1].number != 1 || shape[2].number != training.height || shape[3].number != training.width)
@@ -311,7 +405,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
 
   int64_t startPhase = 0, startEpoch = 0;
   std::vector<int64_t> correct;
-  bool resumed = checkpoint.load(net, nullptr, startPhase, startEpoch, correct);
+  bool resumed = checkpoint.load(net, nullptr, nullptr, startPhase, startEpoch, correct);
   if (resumed)
     progress.line(format("going on after epoch %lld of phase '%s'", static_cast<long long>(startEpoch),
                          recipe.phases[static_cast<size_t>(startPhase)].name.c_str()));
@@ -329,12 +423,9 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
 
   Loader loader(training, graph.inputs[0]);
   size_t logits = logitsIndex(graph);
-  int64_t count = training.count, batches = count / recipe.batch;
-  if (options.maxSteps) batches = std::min(batches, options.maxSteps);
-  if (batches == 0) return Error{"fewer training images than one batch of " + std::to_string(recipe.batch)};
-
-  if (recipe.batch % recipe.threads) return Error{"the recipe's batch is no multiple of its threads"};
-  int64_t shard = recipe.batch / recipe.threads;
+  int64_t count = training.count;
+  if (count < recipe.batch) return Error{"fewer training images than one batch of " + std::to_string(recipe.batch)};
+  int64_t shard = recipe.batch / recipe.shards;
 
   auto phaseCount = static_cast<int64_t>(recipe.phases.size());
   if (options.finish) {
@@ -352,13 +443,15 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       std::vector<int32_t> first(static_cast<size_t>(std::min<int64_t>(count, 512)));
       std::iota(first.begin(), first.end(), 0);
       Stream random(recipe.seed);
-      net.forward(loader.augmented(first.data(), static_cast<int64_t>(first.size()), recipe, random), {true, true, true});
+      net.forward(loader.augmented(first.data(), static_cast<int64_t>(first.size()), recipe, random), {true, true, 0, true});
     }
+    std::vector<float> imageLoss(static_cast<size_t>(count), -1.0f); // -1: not seen yet
+
     Optimizer optimizer = makeOptimizer(net, phase);
     if (resumed && p == startPhase && firstEpoch > 0) {
       int64_t a, b;
       std::vector<int64_t> c;
-      checkpoint.load(net, &optimizer, a, b, c);
+      checkpoint.load(net, &optimizer, &imageLoss, a, b, c);
     }
 
     std::unique_ptr<Network> teacher;
@@ -372,49 +465,68 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       Checkpoint end{folder + "end-" + phase.teacher + ".pt", &recipe, digest};
       int64_t a, b;
       std::vector<int64_t> c;
-      if (!end.load(*teacher, nullptr, a, b, c))
+      if (!end.load(*teacher, nullptr, nullptr, a, b, c))
         return Error{end.path + ": the teacher's checkpoint is missing or of another recipe", ErrorKind::Environment};
     }
 
+    Tensor cached; // [mirrored, image, class]
+    if (teacher && phase.teacherCache) {
+      cached = teach(*teacher, teacherQuantized, loader, count, outShape[1].number, logits, workers);
+      teacher.reset();
+    }
+
     std::vector<Network> replicas;
-    for (size_t w = 1; w < workers.size(); ++w) replicas.push_back(net.replica());
+    for (size_t w = 1; w < shards; ++w) {
+      replicas.push_back(net.replica());
+      replicas.back().index = w;
+    }
 
     auto phaseStart = Clock::now();
     for (int64_t epoch = firstEpoch; epoch < phase.epochs; ++epoch) {
       auto epochStart = Clock::now();
       // Everything random about an epoch comes from its number, so that a resumed run repeats it.
       Stream random(splitMix(recipe.seed ^ fnv1a(phase.name), static_cast<uint64_t>(epoch)));
-      std::vector<int32_t> order(static_cast<size_t>(count));
-      std::iota(order.begin(), order.end(), 0);
-      for (int64_t i = count - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(random.below(i + 1))]);
+      Epoch images = chooseImages(phase, epoch, imageLoss, random);
+      int64_t batches = static_cast<int64_t>(images.order.size()) / recipe.batch;
+      if (options.maxSteps) batches = std::min(batches, options.maxSteps);
+      if (batches == 0) return Error{"an epoch has fewer images than one batch; prune less"};
       double lossSum = 0, right = 0;
       for (int64_t b = 0; b < batches; ++b) {
         if (stopRequested) return Error{"interrupted", ErrorKind::Environment};
-        const int32_t *indices = order.data() + b * recipe.batch;
-        std::vector<double> losses(workers.size()), hits(workers.size());
+        std::vector<double> losses(shards), hits(shards);
         optimizer.inner->zero_grad();
         uint64_t noise = random.next();
-        workers.run([&](size_t w) {
-          Network &mine = w == 0 ? net : replicas[w - 1];
-          Stream augment(splitMix(noise, w));
-          const int32_t *part = indices + static_cast<int64_t>(w) * shard;
-          Tensor x = loader.augmented(part, shard, recipe, augment), y = loader.labels(part, shard);
-          Tensor soft;
-          if (teacher) {
-            torch::NoGradGuard guard;
-            soft = teacher->forward(x, {false, teacherQuantized, false})[logits];
+        // Whichever thread takes a shard, the shard's numbers and the order of the sums are the same.
+        std::atomic<size_t> nextShard{0};
+        workers.run([&](size_t) {
+          for (size_t w; (w = nextShard++) < shards;) {
+            Network &mine = w == 0 ? net : replicas[w - 1];
+            Stream augment(splitMix(noise, w));
+            auto at = static_cast<size_t>(b * recipe.batch + static_cast<int64_t>(w) * shard);
+            const int32_t *part = images.order.data() + at;
+            std::vector<int64_t> mirrored;
+            Tensor x = loader.augmented(part, shard, recipe, augment, &mirrored), y = loader.labels(part, shard), soft, hard;
+            if (teacher) {
+              torch::NoGradGuard guard;
+              soft = teacher->forward(x, {false, teacherQuantized})[logits];
+            } else if (cached.defined()) {
+              std::vector<int64_t> index(part, part + shard);
+              soft = cached.index({torch::tensor(mirrored), torch::tensor(index)});
+            }
+            Tensor out = mine.forward(x, {true, phase.quantize, phase.dropout})[logits];
+            Tensor each = lossOf(out, y, soft, phase, &hard);
+            Tensor loss = (each * torch::tensor(std::vector<float>(images.weight.data() + at, images.weight.data() + at + shard))).mean();
+            (loss / static_cast<double>(shards)).backward();
+            losses[w] = loss.item<double>();
+            hits[w] = static_cast<double>((out.detach().argmax(1) == y).sum().item<int64_t>());
+            for (int64_t i = 0; i < shard; ++i) imageLoss[static_cast<size_t>(part[i])] = hard.data_ptr<float>()[i];
           }
-          Tensor out = mine.forward(x, {true, phase.quantize, false})[logits];
-          Tensor loss = lossOf(out, y, soft, phase);
-          (loss / static_cast<double>(workers.size())).backward();
-          losses[w] = loss.item<double>();
-          hits[w] = static_cast<double>((out.detach().argmax(1) == y).sum().item<int64_t>());
         });
         net.gather(replicas);
-        double done = static_cast<double>(epoch * batches + b) / static_cast<double>(phase.epochs * batches);
+        double done = (static_cast<double>(epoch) + static_cast<double>(b) / static_cast<double>(batches)) / static_cast<double>(phase.epochs);
         optimizer.setRate(phase.learningRate * schedule(phase, done));
         optimizer.inner->step();
-        double value = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(workers.size());
+        double value = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(shards);
         if (!std::isfinite(value)) return Error{"phase '" + phase.name + "': the loss is not finite; lower the learning rate"};
         lossSum += value;
         right += std::accumulate(hits.begin(), hits.end(), 0.0);
@@ -430,14 +542,15 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       double trainSeconds = secondsSince(epochStart);
       bool last = epoch + 1 == phase.epochs;
       Score score{phase.name, 0, 0, epoch + 1};
-      if (last || options.evaluateEveryEpoch) score = evaluate(net, graph, test, phase.quantize, phase.name, workers);
+      if (last || (epoch + 1) % options.evaluateEvery == 0) score = evaluate(net, graph, test, phase.quantize, phase.name, workers);
       score.epochs = epoch + 1;
       double loss = lossSum / static_cast<double>(batches);
       double trained = 100 * right / static_cast<double>(batches * recipe.batch);
       double perEpoch = secondsSince(phaseStart) / static_cast<double>(epoch - firstEpoch + 1);
-      progress.line(format("%s epoch %lld/%lld  loss %.4f  training %.2f %%  test %.2f %%  %.1f s  %.1f min left in this phase",
+      std::string tested = score.total ? format("test %.2f %%  ", score.percent()) : "";
+      progress.line(format("%s epoch %lld/%lld  loss %.4f  training %.2f %%  %s%.1f s  %.1f min left in this phase",
                            phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.epochs), loss,
-                           trained, score.percent(), secondsSince(epochStart),
+                           trained, tested.c_str(), secondsSince(epochStart),
                            perEpoch * static_cast<double>(phase.epochs - epoch - 1) / 60));
       json::Object entry;
       entry.append("phase", phase.name);
@@ -446,18 +559,19 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
       entry.append("loss", loss);
       entry.append("train_accuracy", trained);
       if (score.total) entry.append("test_accuracy", score.percent());
+      entry.append("images", batches * recipe.batch);
       entry.append("seconds", trainSeconds);
       std::fprintf(log, "%s\n", json::write(json::Value(std::move(entry))).c_str());
       std::fflush(log);
       if (last) {
         result.scores.push_back(score);
-        Checkpoint{folder + "end-" + phase.name + ".pt", &recipe, digest}.save(net, nullptr, p, epoch + 1, result.scores);
+        Checkpoint{folder + "end-" + phase.name + ".pt", &recipe, digest}.save(net, nullptr, nullptr, p, epoch + 1, result.scores);
         if (p + 1 < phaseCount)
-          checkpoint.save(net, nullptr, p + 1, 0, result.scores);
+          checkpoint.save(net, nullptr, nullptr, p + 1, 0, result.scores);
         else
-          checkpoint.save(net, nullptr, p, epoch + 1, result.scores);
+          checkpoint.save(net, nullptr, nullptr, p, epoch + 1, result.scores);
       } else {
-        checkpoint.save(net, &optimizer, p, epoch + 1, result.scores);
+        checkpoint.save(net, &optimizer, phase.prune > 0 ? &imageLoss : nullptr, p, epoch + 1, result.scores);
       }
       if (options.afterEpoch) options.afterEpoch(epoch + 1);
     }
@@ -466,11 +580,20 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   const Phase &final = recipe.phases.back();
   result.tensors = net.exportTensors();
   if (final.quantize) {
-    // The score that counts is that of the exported codes.
-    net.useExported(result.tensors);
+    // The score that counts is that of the file, computed as an artifact computes it.
     int64_t epochs = result.scores.back().epochs;
-    result.scores.back() = evaluate(net, graph, test, true, final.name, workers);
-    result.scores.back().epochs = epochs;
+    Score score{final.name, 0, static_cast<int64_t>(test.count), epochs};
+    Result<IntegerScore> integer = scoreIntegers(graph, result.tensors, test, options.threads);
+    if (integer) {
+      score.correct = integer->correct;
+      result.predictionsSha256 = integer->predictionsSha256;
+    } else {
+      progress.line("accuracy is that of the fake quantisers: " + integer.error().message);
+      net.useExported(result.tensors);
+      score = evaluate(net, graph, test, true, final.name, workers);
+      score.epochs = epochs;
+    }
+    result.scores.back() = score;
   }
   return result;
 }

@@ -24,15 +24,27 @@ struct Score {
 
 struct TrainingOptions {
   std::string workFolder;     ///< Checkpoints and the log.
+  int64_t threads = 1;        ///< Changes the speed and nothing else.
+  int64_t evaluateEvery = 1;  ///< Epochs between evaluations; the last epoch of a phase always has one.
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
-  bool evaluateEveryEpoch = true;
   bool finish = false;        ///< Exports what the checkpoint holds instead of going on.
   std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.
 };
 
+/// What the integer model says of a test set.
+struct IntegerScore {
+  int64_t correct = 0;
+  std::string predictionsSha256; ///< Of the classes, one byte each.
+};
+
+/// Classifies with the integer model. Errors: what IntegerModel::create and the shapes say.
+Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,
+                                   const zoo::ImageSet &test, int64_t threads);
+
 struct TrainingResult {
   std::vector<Score> scores; ///< One per phase, after its last epoch.
   std::vector<std::pair<std::string, HostTensor>> tensors; ///< Exported from the last phase.
+  std::string predictionsSha256; ///< See IntegerScore; empty where it does not cover the graph.
 };
 
 /// Trains, or goes on from the checkpoint in the work folder when it is of the same recipe and graph. Kind Environment with

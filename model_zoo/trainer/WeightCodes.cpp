@@ -52,8 +52,9 @@ static void ternaryRow(const double *w, int64_t n, const ParamInfo &param, int8_
   if (param.method == "stochastic") {
     double s = largest == 0 ? 1 : largest;
     for (int64_t i = 0; i < n; ++i) {
-      double u = static_cast<double>(splitMix(seed, first + static_cast<uint64_t>(i)) >> 11);
-      codes[i] = u < std::floor(std::fabs(w[i]) / s * 0x1p53) ? sign(w[i]) : int8_t(0);
+      // The draw of random_ternary with the probability of a zero, 1 - |w| / s.
+      auto u = splitMix(seed, first + static_cast<uint64_t>(i)) >> 11;
+      codes[i] = u < static_cast<uint64_t>((1 - std::fabs(w[i]) / s) * 0x1p53) ? int8_t(0) : sign(w[i]);
     }
     *scale = static_cast<float>(s);
     return;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <malloc.h>
+#include <thread>
 
 using namespace triton;
 using namespace triton::trainer;
@@ -20,16 +21,18 @@ using namespace triton::trainer;
 static const char *usage =
     "triton-train - train a ternary network from its exported graph\n"
     "USAGE  triton-train --graph FILE --recipe FILE --out FOLDER [options]\n"
+    "       triton-train --graph FILE --evaluate WEIGHTS [options]\n"
     "  --graph FILE     the graph: triton compile model.tri --emit=graph -o FILE\n"
     "  --recipe FILE    how to train (epochs, rates, augmentation, seed)\n"
     "  --out FOLDER     where weights.safetensors and manifest.json go\n"
+    "  --evaluate FILE  classify the test images with the integer model of a .safetensors file; prints JSON\n"
     "  --data-dir DIR   IDX files in MNIST's layout (default /usr/share/datasets/fashion-mnist)\n"
-    "  --threads N      instead of the recipe's number; another number may round differently\n"
+    "  --threads N      how many parts of a batch run at once (default: as the machine has); no result depends on it\n"
     "  --dataset NAME   name of the data set in the manifest (default fashion-mnist)\n"
     "  --work FOLDER    checkpoints and log (default OUT/train); an interrupted run goes on from here\n"
     "  --steps N        end every epoch after N batches (for tests)\n"
     "  --finish         write the weights of the last checkpoint instead of training on\n"
-    "  --no-eval        evaluate only at the end of each phase\n";
+    "  --eval-every N   epochs between evaluations (default 1); the last epoch of a phase always has one\n";
 
 static int fail(const Error &error) {
   std::fprintf(stderr, "triton-train: error: %s\n", error.message.c_str());
@@ -39,13 +42,13 @@ static int fail(const Error &error) {
 static void requestStop(int) { stopRequested = 1; }
 
 struct Options {
-  std::string graph, recipe, out, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
-  int64_t threads = 0; ///< 0: the recipe's.
+  std::string graph, recipe, out, evaluate, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
   TrainingOptions training;
 };
 
 static Result<Options> readOptions(int argc, char **argv) {
   Options o;
+  o.training.threads = std::max(1u, std::thread::hardware_concurrency());
   auto bad = [](const std::string &what) { return Error{what + "; see 'triton-train --help'", ErrorKind::Usage}; };
   for (int i = 1; i < argc; ++i) {
     std::string flag = argv[i];
@@ -53,18 +56,18 @@ static Result<Options> readOptions(int argc, char **argv) {
       o.training.finish = true;
       continue;
     }
-    if (flag == "--no-eval") {
-      o.training.evaluateEveryEpoch = false;
-      continue;
-    }
     std::string *target = flag == "--graph"     ? &o.graph
                           : flag == "--recipe"  ? &o.recipe
                           : flag == "--out"     ? &o.out
+                          : flag == "--evaluate" ? &o.evaluate
                           : flag == "--data-dir" ? &o.data
                           : flag == "--dataset" ? &o.dataset
                           : flag == "--work"    ? &o.training.workFolder
                                                 : nullptr;
-    int64_t *number = flag == "--steps" ? &o.training.maxSteps : flag == "--threads" ? &o.threads : nullptr;
+    int64_t *number = flag == "--steps"        ? &o.training.maxSteps
+                      : flag == "--threads"    ? &o.training.threads
+                      : flag == "--eval-every" ? &o.training.evaluateEvery
+                                               : nullptr;
     if (!target && !number) return bad("unknown option '" + flag + "'");
     if (++i == argc) return bad("'" + flag + "' needs a value");
     if (target) {
@@ -75,7 +78,8 @@ static Result<Options> readOptions(int argc, char **argv) {
     *number = std::strtoll(argv[i], &end, 10);
     if (*end || end == argv[i] || *number < 1 || *number > INT32_MAX) return bad("'" + flag + "' needs a positive number");
   }
-  if (o.graph.empty() || o.recipe.empty() || o.out.empty()) return bad("--graph, --recipe and --out are needed");
+  if (o.graph.empty() || (o.evaluate.empty() && (o.recipe.empty() || o.out.empty())))
+    return bad("--graph, --recipe and --out, or --graph and --evaluate, are needed");
   if (o.training.workFolder.empty()) o.training.workFolder = o.out + "/train";
   return o;
 }
@@ -95,6 +99,7 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
   m.append("size", static_cast<int64_t>(weights.size()));
   m.append("accuracy", result.scores.back().percent());
   m.append("correct", result.scores.back().correct);
+  if (!result.predictionsSha256.empty()) m.append("predictions_sha256", result.predictionsSha256);
   for (size_t i = 0; i < recipe.phases.size(); ++i)
     if (!recipe.phases[i].quantize) {
       m.set("fp32_accuracy", result.scores[i].percent());
@@ -106,9 +111,26 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
   m.append("recipe", "recipe.json");
   m.append("recipe_sha256", sha256Hex(recipe.text));
   m.append("seed", static_cast<int64_t>(recipe.seed));
-  m.append("threads", recipe.threads);
   m.append("libtorch", TORCH_VERSION);
   return m;
+}
+
+static Result<void> evaluateFile(const Options &options, const Graph &graph) {
+  Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);
+  if (!test) return test.takeError();
+  Result<SafetensorsFile> file = SafetensorsFile::open(options.evaluate);
+  if (!file) return file.takeError();
+  std::vector<std::pair<std::string, HostTensor>> tensors;
+  for (const SafetensorsFile::Entry &e : file->entries())
+    tensors.emplace_back(e.key, HostTensor{e.type, e.shape, {e.bytes.begin(), e.bytes.end()}});
+  Result<IntegerScore> score = scoreIntegers(graph, tensors, *test, options.training.threads);
+  if (!score) return score.takeError();
+  json::Object o;
+  o.append("images", static_cast<int64_t>(test->count));
+  o.append("correct", score->correct);
+  o.append("predictions_sha256", score->predictionsSha256);
+  std::printf("%s\n", json::write(json::Value(std::move(o))).c_str());
+  return {};
 }
 
 static Result<void> run(const Options &options) {
@@ -116,9 +138,9 @@ static Result<void> run(const Options &options) {
   if (!graphText) return graphText.takeError();
   Result<Graph> graph = Graph::parse(*graphText, options.graph);
   if (!graph) return graph.takeError();
+  if (!options.evaluate.empty()) return evaluateFile(options, *graph);
   Result<Recipe> recipe = Recipe::read(options.recipe);
   if (!recipe) return recipe.takeError();
-  if (options.threads) recipe->threads = options.threads;
   Result<zoo::ImageSet> training = zoo::readImageSet(options.data, true);
   if (!training) return training.takeError();
   Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);

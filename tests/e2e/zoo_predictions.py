@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A zoo network on real images: predictions_sha256 is one value over -O levels, targets, thread counts and the oracle, and the
-accuracy of all 10,000 images reaches the floor that the project promises.
+accuracy of all 10,000 images reaches the floor that the project promises. The manifest's value is that of the trainer's own integer
+model, which shares no code with the compiler.
 
 Usage: zoo_predictions.py TRITON_BIN_DIR NAME ACCURACY_FLOOR [--oracle-images N]
 """
@@ -30,6 +31,10 @@ def main():
     print(f"{options.name}: {best['correct']} of {best['images']} correct, -O2 {best['variant']}")
     if best["images"] != 10000 or best["accuracy"] < options.floor:
         problems.append(f"accuracy {best['accuracy']} of {best['images']} images, promised {options.floor}")
+    manifest = json.load(open(os.path.join(os.path.dirname(__file__), "..", "..", "model_zoo", options.name, "manifest.json")))
+    for key in ("correct", "predictions_sha256"):
+        if manifest.get(key) != best[key]:
+            problems.append(f"the trainer's integer model has another {key}: {manifest.get(key)}, the artifact {best[key]}")
     for target in targets:
         for threads in ("1", "2"):
             found = evaluate("-O2", "--target", target, "--threads", threads)

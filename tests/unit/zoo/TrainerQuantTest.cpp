@@ -18,7 +18,7 @@ TEST(TrainerWeights, SameCodesAsTheCompiler) {
   std::vector<float> w = noise(6 * 24, 5);
   std::vector<double> wide(w.begin(), w.end());
   for (const char *scale : {"per_channel", "per_tensor", "per_group"})
-    for (const char *method : {"twn", "absmean", "fixed"}) {
+    for (const char *method : {"twn", "absmean", "fixed", "stochastic"}) {
       trainer::ParamInfo p;
       p.storage = "trit";
       p.scale = scale;
@@ -26,11 +26,12 @@ TEST(TrainerWeights, SameCodesAsTheCompiler) {
       p.threshold = 0.4;
       p.group = 8;
       p.shape = {6, 24};
-      trainer::WeightCodes mine = trainer::quantizeWeights(w.data(), static_cast<int64_t>(w.size()), p);
+      trainer::WeightCodes mine = trainer::quantizeWeights(w.data(), static_cast<int64_t>(w.size()), p, nullptr, nullptr, 77);
       WeightPolicy policy;
       policy.storage = DType::Trit;
       policy.scale = p.scale == "per_tensor" ? WeightScale::PerTensor : p.scale == "per_group" ? WeightScale::PerGroup : WeightScale::PerChannel;
-      policy.method = p.method == "twn" ? WeightMethod::Twn : p.method == "fixed" ? WeightMethod::Fixed : WeightMethod::AbsMean;
+      policy.method = p.method == "twn" ? WeightMethod::Twn : p.method == "fixed" ? WeightMethod::Fixed : p.method == "absmean" ? WeightMethod::AbsMean : WeightMethod::Stochastic;
+      policy.seed = 77;
       policy.threshold = p.threshold;
       policy.group = 8;
       Result<WeightCodes> theirs = quantiseWeights(wide, {6, 24}, 0, policy, "w");

@@ -24,7 +24,7 @@ static zoo::ImageSet images(uint32_t count, uint64_t seed) {
   return set;
 }
 
-static const char *recipeText = R"({"model": "tiny", "seed": 5, "batch": 16, "threads": 2, "augment": {"flip": true, "shift": 1},
+static const char *recipeText = R"({"model": "tiny", "seed": 5, "batch": 16, "shards": 2, "augment": {"flip": true, "shift": 1},
   "phases": [{"name": "fp32", "epochs": 3, "learning_rate": 0.02},
              {"name": "ternary", "quantize": true, "epochs": 3, "learning_rate": 0.02, "teacher": "fp32", "distill": 0.5}]})";
 
@@ -38,7 +38,7 @@ protected:
   void TearDown() override { std::filesystem::remove_all(folder); }
 
   Result<TrainingResult> run(const std::string &work, std::function<void(int64_t)> afterEpoch = {}, const std::string &method = "twn",
-                             const char *recipe = recipeText) {
+                             const char *recipe = recipeText, int64_t threads = 2) {
     Result<Graph> graph = Graph::parse(tinyGraph(method), "g");
     if (!graph) return graph.takeError();
     Result<Recipe> r = Recipe::parse(recipe, "r");
@@ -46,6 +46,7 @@ protected:
     TrainingOptions options;
     options.workFolder = folder + "/" + work;
     options.afterEpoch = std::move(afterEpoch);
+    options.threads = threads;
     return train(*graph, *r, images(320, 1), images(100, 99), options, "digest of " + method);
   }
   static std::string bytesOf(const Result<TrainingResult> &r) { return *encodeSafetensors(r->tensors); }
@@ -100,6 +101,58 @@ TEST_F(TrainerRun, AnInterruptedRunGoesOnToTheSameBytes) {
     ASSERT_TRUE(rest) << rest.error().message;
     EXPECT_TRUE(bytesOf(rest) == bytesOf(whole)) << "stopped after " << stopAfter;
   }
+}
+
+static const char *thriftyText = R"({"model": "tiny", "seed": 5, "batch": 16, "shards": 4, "augment": {"flip": true, "shift": 1},
+  "phases": [{"name": "fp32", "epochs": 4, "learning_rate": 0.02, "prune": 0.5, "dropout": 0.25},
+             {"name": "ternary", "quantize": true, "epochs": 4, "learning_rate": 0.02, "teacher": "fp32", "teacher_cache": true,
+              "distill": 0.5, "prune": 0.5}]})";
+
+TEST_F(TrainerRun, TheNumberOfThreadsChangesNothing) {
+  Result<TrainingResult> one = run("one", {}, "twn", thriftyText, 1), four = run("four", {}, "twn", thriftyText, 4);
+  ASSERT_TRUE(one) << one.error().message;
+  ASSERT_TRUE(four);
+  EXPECT_TRUE(bytesOf(one) == bytesOf(four));
+  EXPECT_GT(one->scores[1].percent(), 90);
+}
+
+TEST_F(TrainerRun, PrunedEpochsAndCachedTeachersGoOnToTheSameBytes) {
+  Result<TrainingResult> whole = run("whole", {}, "twn", thriftyText);
+  ASSERT_TRUE(whole);
+  EXPECT_FALSE(bytesOf(whole) == bytesOf(run("other")));
+  for (int stopAfter : {2, 6}) {
+    std::string work = "cut" + std::to_string(stopAfter);
+    int epochs = 0;
+    auto stop = [&](int64_t) { stopRequested = ++epochs == stopAfter; };
+    ASSERT_FALSE(run(work, stop, "twn", thriftyText));
+    stopRequested = 0;
+    Result<TrainingResult> rest = run(work, {}, "twn", thriftyText);
+    ASSERT_TRUE(rest) << rest.error().message;
+    EXPECT_TRUE(bytesOf(rest) == bytesOf(whole)) << "stopped after " << stopAfter;
+  }
+}
+
+TEST_F(TrainerRun, TheIntegerModelScoresWhatWasExported) {
+  Result<TrainingResult> r = run("a");
+  ASSERT_TRUE(r);
+  Result<Graph> graph = Graph::parse(tinyGraph(), "g");
+  Result<IntegerScore> one = scoreIntegers(*graph, r->tensors, images(100, 99), 1), two = scoreIntegers(*graph, r->tensors, images(100, 99), 2);
+  ASSERT_TRUE(one) << one.error().message;
+  ASSERT_TRUE(two);
+  EXPECT_EQ(one->correct, r->scores[1].correct);
+  EXPECT_EQ(one->predictionsSha256, r->predictionsSha256);
+  EXPECT_EQ(one->predictionsSha256, two->predictionsSha256);
+  // Codes that are not there, and other codes.
+  std::vector<std::pair<std::string, HostTensor>> tensors = r->tensors;
+  for (auto &[key, tensor] : tensors)
+    if (key == "conv.weight") std::fill(tensor.bytes.begin(), tensor.bytes.end(), uint8_t(0));
+  Result<IntegerScore> blind = scoreIntegers(*graph, tensors, images(100, 99), 1);
+  ASSERT_TRUE(blind);
+  EXPECT_LT(blind->correct, 70);
+  std::erase_if(tensors, [](const auto &t) { return t.first == "act1.scale"; });
+  Result<IntegerScore> none = scoreIntegers(*graph, tensors, images(100, 99), 1);
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("act1.scale"), std::string::npos);
 }
 
 TEST_F(TrainerRun, ACheckpointOfAnotherRecipeIsNotUsed) {
