@@ -5,6 +5,7 @@
 #include "artifact/cpu_features.h"
 #include "artifact/kernel_abi.h"
 #include "artifact/packing.h"
+#include "artifact/size_check.h"
 
 #include <cstdarg>
 #include <cstdio>
@@ -114,6 +115,7 @@ private:
   bool checkDouble(double value, const char *what);
   bool checkTensor(const fb::Tensor &tensor, bool isOutput);
   bool checkStep(const fb::Entry &entry, const fb::Step &step, uint32_t index);
+  bool checkSizeCheck(const fb::SizeCheck &check);
   bool checkEntry(const fb::Entry &entry);
   bool checkBlobs();
   bool checkPlacements(const fb::Variant &variant);
@@ -219,6 +221,18 @@ bool ModelChecker::checkStep(const fb::Entry &entry, const fb::Step &step, uint3
   return corrupt("metadata: step %u depends on dtype %u, which its input does not take", index, unsigned(step.only_dtype()));
 }
 
+bool ModelChecker::checkSizeCheck(const fb::SizeCheck &check) {
+  int64_t value;
+  bool holds;
+  for (const auto *side : {check.left(), check.right()}) {
+    if (!checkText(side, "a size", kMaxSizeTextBytes, false)) return false;
+    if (evaluateSize(side->c_str(), 1, &value) == SizeResult::Malformed) return corrupt("metadata: '%.100s' is not a size", side->c_str());
+  }
+  if (!checkName(check.relation(), "a relation") || !checkText(check.message(), "a message", kMaxTextBytes, true)) return false;
+  return compareSizes(0, check.relation()->c_str(), 0, &holds) == SizeResult::Ok ||
+         corrupt("metadata: '%.20s' is not a relation", check.relation()->c_str());
+}
+
 bool ModelChecker::checkEntry(const fb::Entry &entry) {
   if (!checkName(entry.name(), "an entry point")) return false;
   if (entry.inputs()->size() > kMaxTensors || entry.outputs()->size() > kMaxTensors || entry.outputs()->size() == 0)
@@ -233,6 +247,9 @@ bool ModelChecker::checkEntry(const fb::Entry &entry) {
     if (!checkName(entry.labels()->Get(i), "a label")) return false;
   for (uint32_t i = 0; i < entry.steps()->size(); ++i)
     if (!checkStep(entry, *entry.steps()->Get(i), i)) return false;
+  if (countOf(entry.checks()) > kMaxSteps) return corrupt("metadata: an entry point has %u size checks", countOf(entry.checks()));
+  for (uint32_t i = 0; i < countOf(entry.checks()); ++i)
+    if (!checkSizeCheck(*entry.checks()->Get(i))) return false;
   return true;
 }
 

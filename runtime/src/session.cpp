@@ -1,4 +1,5 @@
 // Sessions: one block of memory that holds everything a run needs, so that running allocates nothing.
+#include "artifact/size_check.h"
 #include "internal.h"
 #include "thread_team.h"
 
@@ -131,6 +132,25 @@ static bool hasBatch(const fb::Entry &entry) {
   return false;
 }
 
+/// What the program demands of the batch.
+static tri_status checkSizes(const fb::Entry &entry, int64_t batch, tri_error *err) {
+  for (uint32_t i = 0; entry.checks() && i < entry.checks()->size(); ++i) {
+    const fb::SizeCheck &check = *entry.checks()->Get(i);
+    int64_t left, right;
+    bool holds = false;
+    if (triton::artifact::evaluateSize(check.left()->c_str(), batch, &left) != triton::artifact::SizeResult::Ok ||
+        triton::artifact::evaluateSize(check.right()->c_str(), batch, &right) != triton::artifact::SizeResult::Ok)
+      return fail(err, TRI_INVALID_INPUT, "batch %lld: '%.80s %s %.80s' cannot be computed", (long long)batch, check.left()->c_str(),
+                  check.relation()->c_str(), check.right()->c_str());
+    triton::artifact::compareSizes(left, check.relation()->c_str(), right, &holds);
+    if (!holds)
+      return fail(err, TRI_INVALID_INPUT, "batch %lld: the program needs %.60s %s %.60s, not %lld and %lld: %.80s", (long long)batch,
+                  check.left()->c_str(), check.relation()->c_str(), check.right()->c_str(), (long long)left, (long long)right,
+                  check.message() ? check.message()->c_str() : "");
+  }
+  return TRI_OK;
+}
+
 static void fillSteps(tri_session &session) {
   for (uint32_t i = 0; i < session.stepCount; ++i) {
     const fb::Step &step = *session.entry->steps()->Get(i);
@@ -151,6 +171,7 @@ extern "C" tri_status tri_session_create(const tri_model *model, const tri_sessi
   const int32_t threads = options.threads ? options.threads : 1;
   if (batch > 1 && !hasBatch(entry))
     return fail(err, TRI_INVALID_ARGUMENT, "batch %lld, but '%.100s' has no batch variable", (long long)batch, entry.name()->c_str());
+  if (const tri_status status = checkSizes(entry, batch, err); status != TRI_OK) return status;
 
   const uint32_t inputs = entry.inputs()->size(), outputs = entry.outputs()->size(), steps = entry.steps()->size();
   BlockPlan plan;
@@ -359,6 +380,8 @@ static tri_status checkBuffer(const char *kind, uint32_t index, const fb::Tensor
 static tri_status checkRun(const tri_session *session, const tri_run_args *args, int64_t batch, tri_error *err) {
   if (batch < 1 || batch > session->maxBatch)
     return fail(err, TRI_INVALID_ARGUMENT, "batch %lld; the session was made for 1 to %lld", (long long)batch, (long long)session->maxBatch);
+  if (batch != session->maxBatch)
+    if (const tri_status status = checkSizes(*session->entry, batch, err); status != TRI_OK) return status;
   if (args->input_count != session->inputCount || args->output_count != session->outputCount)
     return fail(err, TRI_INVALID_ARGUMENT, "the entry point has %u inputs and %u outputs, given are %u and %u", session->inputCount,
                 session->outputCount, args->input_count, args->output_count);

@@ -48,7 +48,7 @@ static json::Value describeTensor(const fb::Tensor &tensor) {
 static json::Value describeEntry(const fb::Entry &entry) {
   json::Object out;
   out.append("name", textOf(entry.name()));
-  json::Array inputs, outputs, labels, steps;
+  json::Array inputs, outputs, labels, steps, checks;
   for (const fb::Tensor *tensor : *entry.inputs()) inputs.emplace_back(describeTensor(*tensor));
   for (const fb::Tensor *tensor : *entry.outputs()) outputs.emplace_back(describeTensor(*tensor));
   for (uint32_t i = 0; i < countOf(entry.labels()); ++i) labels.emplace_back(textOf(entry.labels()->Get(i)));
@@ -67,7 +67,15 @@ static json::Value describeEntry(const fb::Entry &entry) {
   out.append("macs", number(entry.macs_per_batch()));
   out.append("inputs", std::move(inputs));
   out.append("outputs", std::move(outputs));
+  for (uint32_t i = 0; i < countOf(entry.checks()); ++i) {
+    const fb::SizeCheck &check = *entry.checks()->Get(i);
+    json::Object one;
+    one.append("condition", textOf(check.left()) + " " + textOf(check.relation()) + " " + textOf(check.right()));
+    one.append("message", textOf(check.message()));
+    checks.emplace_back(std::move(one));
+  }
   out.append("labels", std::move(labels));
+  out.append("checks", std::move(checks));
   out.append("steps", std::move(steps));
   return out;
 }

@@ -82,11 +82,17 @@ Offset<fb::Entry> MetadataWriter::entry() {
     const auto name = b.CreateString(step.name), layer = b.CreateSharedString(step.layer);
     steps.push_back(fb::CreateStep(b, name, layer, step.macsPerBatch, step.bytesPerBatch, step.onlyInput, fb::DType(step.onlyDtype)));
   }
+  std::vector<Offset<fb::SizeCheck>> checks;
+  for (const SizeCheck &check : model.checks) {
+    const auto left = b.CreateString(check.left), relation = b.CreateString(check.relation), right = b.CreateString(check.right);
+    checks.push_back(fb::CreateSizeCheck(b, left, relation, right, b.CreateString(check.message)));
+  }
   const auto name = b.CreateString(model.exportName);
   const auto inputsAt = b.CreateVector(inputs), outputsAt = b.CreateVector(outputs);
   const auto labels = strings(model.labels);
   const auto stepsAt = b.CreateVector(steps);
-  return fb::CreateEntry(b, name, inputsAt, outputsAt, labels, stepsAt, model.macsPerBatch);
+  const auto checksAt = b.CreateVector(checks);
+  return fb::CreateEntry(b, name, inputsAt, outputsAt, labels, stepsAt, model.macsPerBatch, checksAt);
 }
 
 static uint64_t featuresOf(const CompiledVariant &v) { return v.features ? v.features : tri_target_features(v.target.c_str()); }

@@ -143,6 +143,12 @@ void describeModel(func::FuncOp function, CompiledModel &model) {
     for (Attribute label : labels)
       if (auto name = dyn_cast<StringAttr>(label))
         model.labels.push_back(name.str());
+  if (auto checks = function->getAttrOfType<ArrayAttr>("ternary.checks"))
+    for (Attribute attr : checks) { // the dialect's verifier has seen that each holds four strings
+      auto check = cast<ArrayAttr>(attr).getAsValueRange<StringAttr>();
+      llvm::SmallVector<llvm::StringRef, 4> parts(check.begin(), check.end());
+      model.checks.push_back({parts[0].str(), parts[1].str(), parts[2].str(), parts[3].str()});
+    }
   for (BlockArgument argument : function.getArguments()) {
     unsigned i = argument.getArgNumber();
     TensorSpec spec = describeTensor(function, tensorOf(argument));

@@ -4,6 +4,8 @@
 #include "triton/Codegen/Codegen.h"
 #include "triton/IRGen/IRGen.h"
 #include "triton/Oracle/Interpreter.h"
+
+#include "artifact/size_check.h"
 #include "triton/Passes/Passes.h"
 #include "triton/Target/TargetDesc.h"
 #include "triton/Tensor/Npy.h"
@@ -200,8 +202,32 @@ Result<std::string> Pipeline::emit(const std::string &stage) {
   return text;
 }
 
+/// What the program demands of the batch, as a session checks it when it opens.
+static Result<void> checkSizes(mlir::func::FuncOp function, const std::vector<HostTensor> &inputs) {
+  auto checks = function->getAttrOfType<mlir::ArrayAttr>("ternary.checks");
+  if (!checks) return {};
+  int64_t batch = 1;
+  for (size_t i = 0; i < inputs.size() && i < function.getNumArguments(); ++i)
+    if (auto type = mlir::cast<mlir::RankedTensorType>(function.getArgument(unsigned(i)).getType());
+        type.getRank() > 0 && type.isDynamicDim(0) && !inputs[i].shape.empty())
+      batch = inputs[i].shape[0];
+  for (mlir::Attribute check : checks) {
+    auto part = [&](unsigned i) { return mlir::cast<mlir::StringAttr>(mlir::cast<mlir::ArrayAttr>(check)[i]).str(); };
+    int64_t left, right;
+    bool holds = false;
+    if (artifact::evaluateSize(part(0).c_str(), batch, &left) != artifact::SizeResult::Ok ||
+        artifact::evaluateSize(part(2).c_str(), batch, &right) != artifact::SizeResult::Ok ||
+        artifact::compareSizes(left, part(1).c_str(), right, &holds) != artifact::SizeResult::Ok)
+      return Error{fmt::format("batch {}: '{} {} {}' cannot be computed", batch, part(0), part(1), part(2))};
+    if (!holds)
+      return Error{fmt::format("batch {}: the program needs {} {} {}, not {} and {}: {}", batch, part(0), part(1), part(2), left, right, part(3))};
+  }
+  return {};
+}
+
 Result<std::vector<HostTensor>> Pipeline::interpret(const std::vector<HostTensor> &inputs) const {
   if (!impl->interpreter) return Error{"interpret before prepareInterpreter", ErrorKind::Internal};
+  if (Result<void> sizes = checkSizes(*impl->module->getOps<mlir::func::FuncOp>().begin(), inputs); !sizes) return sizes.takeError();
   return impl->interpreter->run(inputs);
 }
 

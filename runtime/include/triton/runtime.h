@@ -46,7 +46,7 @@ typedef enum tri_status {
   TRI_NOT_FOUND = 6,        /* no entry point or variant of that name */
   TRI_NOT_ALLOWED = 7,      /* the model was opened without `allow_code`, or the system refuses to map code */
   TRI_DIGEST_MISMATCH = 8,  /* the file is not the one whose digest was given */
-  TRI_INVALID_INPUT = 9,    /* a step found an input value that it cannot take, such as an index outside its table */
+  TRI_INVALID_INPUT = 9,    /* a value that the program cannot take: an index outside its table, a batch that its asserts exclude */
   TRI_SYSTEM_ERROR = 10,    /* the system refused something else, such as a thread */
   TRI_STATUS_RANGE = 0x7fffffff /* no status: makes the enum as wide as int in C++ too */
 } tri_status;

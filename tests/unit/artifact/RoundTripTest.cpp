@@ -30,10 +30,14 @@ struct ReadArtifact {
 } // namespace
 
 TEST(RoundTrip, EverythingComesBack) {
-  const CompiledModel source = test::denseModel();
+  CompiledModel source = test::denseModel();
+  source.checks = {{"N / 4", "<=", "16", "too many"}};
   const ReadArtifact read(test::written(source));
   ASSERT_TRUE(read.model) << read.problem.message;
   const fb::Model &m = *read.model;
+  const fb::SizeCheck &check = *m.entries()->Get(0)->checks()->Get(0);
+  EXPECT_EQ(check.left()->str() + " " + check.relation()->str() + " " + check.right()->str() + ": " + check.message()->str(),
+            "N / 4 <= 16: too many");
   EXPECT_EQ(m.name()->str(), "dense");
   EXPECT_EQ(m.compiler()->str(), "test 1.0");
   EXPECT_EQ(m.opt_level(), 2);
@@ -139,6 +143,10 @@ TEST(RoundTrip, WrongModelsAreNotWritten) {
       {"metadata: step 2 depends on input 1, which does not exist", [](auto &m) { m.steps[2].onlyInput = 1; }},
       {"metadata: step 2 depends on input -2, which does not exist", [](auto &m) { m.steps[2].onlyInput = -2; }},
       {"metadata: step 0 depends on dtype 6, which its input does not take", [](auto &m) { m.steps[0].onlyDtype = DType::Int8; }},
+      {"metadata: 'N +' is not a size", [](auto &m) { m.checks = {{"N +", "==", "1", ""}}; }},
+      {"metadata: 'N;' is not a size", [](auto &m) { m.checks = {{"1", "==", "N;", ""}}; }},
+      {"metadata: '=>' is not a relation", [](auto &m) { m.checks = {{"N", "=>", "1", ""}}; }},
+      {"metadata: a message has a byte that is not printable UTF-8", [](auto &m) { m.checks = {{"N", "<", "1", "\x1b["}}; }},
       {"metadata: blob 0 has encoding 2", [](auto &m) { m.blobs[0].encoding = Blob::Encoding(2); }},
       {"metadata: blob 0 has 7 bytes, its count needs 8", [](auto &m) { m.blobs[0].count = 36; }},
       {"metadata: blob 1 has 16 bytes, its count needs 17", [](auto &m) { m.blobs[1].count = 17; }},

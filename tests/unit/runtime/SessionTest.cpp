@@ -85,6 +85,31 @@ TEST_P(SessionThreads, ComputesTheDenseLayerForEveryBatchUpToItsOwn) {
   }
 }
 
+TEST(Session, WhatTheProgramDemandsOfTheBatchIsCheckedWhenItOpensAndRuns) {
+  CompiledModel source = test::denseModel();
+  source.checks = {{"N", "<=", "8", "at most eight rows"}, {"N - N / 2 * 2", "==", "0", "rows come in pairs"}};
+  const ModelPointer model = openModel(source);
+  tri_session_options options{};
+  tri_session *session = nullptr;
+  tri_error err{};
+  options.batch = 10;
+  EXPECT_EQ(tri_session_create(model.get(), &options, &session, &err), TRI_INVALID_INPUT);
+  EXPECT_EQ(std::string(err.message), "batch 10: the program needs N <= 8, not 10 and 8: at most eight rows");
+  options.batch = 7;
+  EXPECT_EQ(tri_session_create(model.get(), &options, &session, &err), TRI_INVALID_INPUT);
+  EXPECT_EQ(std::string(err.message), "batch 7: the program needs N - N / 2 * 2 == 0, not 1 and 0: rows come in pairs");
+  const SessionPointer opened = createSession(model, 8, 1);
+  DenseCase even(6), odd(5);
+  EXPECT_EQ(even.run(opened.get(), 6, &err), TRI_OK) << err.message;
+  EXPECT_EQ(odd.run(opened.get(), 5, &err), TRI_INVALID_INPUT);
+  EXPECT_EQ(std::string(err.message), "batch 5: the program needs N - N / 2 * 2 == 0, not 1 and 0: rows come in pairs");
+  source.checks = {{"9223372036854775807 * N", ">", "0", ""}};
+  const ModelPointer large = openModel(source);
+  options.batch = 2;
+  EXPECT_EQ(tri_session_create(large.get(), &options, &session, &err), TRI_INVALID_INPUT);
+  EXPECT_EQ(std::string(err.message), "batch 2: '9223372036854775807 * N > 0' cannot be computed");
+}
+
 TEST_P(SessionThreads, ABarrierStandsBetweenSteps) {
   const ModelPointer model = openModel(test::relayModel(500));
   const SessionPointer session = createSession(model, 1, GetParam());

@@ -53,6 +53,11 @@ struct Step {
   DType onlyDtype = DType::Float32;
 };
 
+/// A condition on the batch that waits for a session: both sides in the grammar of runtime/artifact/size_check.h.
+struct SizeCheck {
+  std::string left, relation, right, message;
+};
+
 /// One layer's choice, for --verbose and inspect.
 struct LayerChoice {
   std::string layer, algorithm, packing, reason;
@@ -78,6 +83,7 @@ struct CompiledModel {
   int optLevel = 2;
   std::vector<TensorSpec> inputs, outputs;
   std::vector<std::string> labels;
+  std::vector<SizeCheck> checks;
   std::vector<Step> steps;
   std::vector<Blob> blobs;
   std::vector<CompiledVariant> variants;
