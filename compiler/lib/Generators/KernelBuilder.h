@@ -1,5 +1,5 @@
 // Writes the body of a generated function: values with operators, structured loops, raw memory. One per MLIR module.
-// Memory is untyped (LLVM pointers and byte offsets), control flow is scf, arithmetic is arith: see docs/rfcs/0001-kernel-emission.md.
+// Memory is untyped (LLVM pointers and byte offsets), control flow is scf, arithmetic is arith: see docs/rfcs/0002-kernel-emission.md.
 #pragma once
 
 #include "triton/Target/TargetDesc.h"
