@@ -16,6 +16,7 @@ if [ "$mode" = --sanitizers ]; then
   cmake --preset asan-ubsan
   cmake --build build-asan-ubsan -j "$jobs"
   step "test"
+  ulimit -s 131072 2>/dev/null || ulimit -s unlimited # instrumented frames are several times larger; the deepest programs recurse
   exec ctest --test-dir build-asan-ubsan -L fast -j "$jobs" --output-on-failure
 fi
 
