@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <sstream>
 
 namespace triton::driver {
 
@@ -20,17 +19,11 @@ int runCheck(const Arguments &arguments) {
       status = std::max(status, finishDiagnostics(arguments, *program->diags));
       continue;
     }
-    std::ostringstream lines;
-    program->diags->printJson(lines, 1000000);
-    json::Array list;
-    std::istringstream in(lines.str());
-    for (std::string line; std::getline(in, line);)
-      if (Result<json::Value> value = json::parse(line, "diagnostic")) list.push_back(std::move(*value));
     json::Object file;
     file.append("file", path);
     file.append("errors", int64_t(program->diags->errorCount()));
     file.append("warnings", int64_t(program->diags->warningCount()));
-    file.append("diagnostics", std::move(list));
+    file.append("diagnostics", diagnosticsJson(*program->diags, 1000000));
     files.push_back(std::move(file));
     if (program->diags->hasErrors()) status = kInputAtFault;
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 #include <unistd.h>
 
 namespace triton::driver {
@@ -23,16 +24,20 @@ int exitStatus(ErrorKind kind) {
 
 int fail(const Arguments &arguments, const Error &error) {
   int status = exitStatus(error.kind);
+  static constexpr const char *kReproducer = "triton-reproducer.json";
+  bool kept = error.kind == ErrorKind::Internal && writeReproducer(arguments, kReproducer);
   if (arguments.has(OptionId::Json)) {
     json::Object inner, outer;
     inner.append("message", error.message);
     inner.append("status", status);
+    if (kept) inner.append("reproducer", kReproducer);
     outer.append("error", std::move(inner));
     printJson(outer);
   } else {
     fmt::print(stderr, "triton: error: {}\n", error.message);
     if (error.kind == ErrorKind::Internal)
-      fmt::print(stderr, "triton: this is a fault of the compiler; please report it with the command line and the input\n");
+      fmt::print(stderr, "triton: this is a fault of the compiler; please report it{}\n",
+                 kept ? fmt::format(" with the file {} (it holds the program's text)", kReproducer) : " with the command line and the input");
   }
   return status;
 }
@@ -45,12 +50,30 @@ void printJson(const json::Value &value) {
 
 static bool colourWanted() { return isatty(STDERR_FILENO) && !getenv("NO_COLOR"); }
 
+json::Array diagnosticsJson(const DiagnosticEngine &diags, unsigned maxErrors) {
+  std::stringstream lines;
+  diags.printJson(lines, maxErrors);
+  json::Array out;
+  for (std::string line; std::getline(lines, line);)
+    if (Result<json::Value> value = json::parse(line, "diagnostic")) out.push_back(std::move(*value));
+  return out;
+}
+
 int finishDiagnostics(const Arguments &arguments, const DiagnosticEngine &diags) {
   Result<int64_t> maxErrors = arguments.number(OptionId::MaxErrors, 20, 1, 1000000);
   if (!maxErrors) return fail(arguments, maxErrors.error());
-  bool asJson = arguments.has(OptionId::Json) || arguments.get(OptionId::DiagnosticsFormat) == "json";
-  if (asJson)
-    diags.printJson(arguments.has(OptionId::Json) ? std::cout : std::cerr, unsigned(*maxErrors));
+  if (arguments.has(OptionId::Json) && diags.hasErrors()) {
+    json::Object inner, outer;
+    inner.append("message", fmt::format("the program has {} {}", diags.errorCount(), diags.errorCount() == 1 ? "error" : "errors"));
+    inner.append("status", int(kInputAtFault));
+    inner.append("diagnostics", diagnosticsJson(diags, unsigned(*maxErrors)));
+    outer.append("error", std::move(inner));
+    printJson(outer);
+    return kInputAtFault;
+  }
+  // Warnings go to people: with --json stdout holds the command's own document.
+  if (arguments.get(OptionId::DiagnosticsFormat) == "json")
+    diags.printJson(std::cerr, unsigned(*maxErrors));
   else if (!arguments.has(OptionId::Quiet) || diags.hasErrors())
     diags.print(std::cerr, unsigned(*maxErrors), colourWanted());
   return diags.hasErrors() ? kInputAtFault : kDone;

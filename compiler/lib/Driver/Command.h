@@ -17,13 +17,21 @@ enum ExitStatus : int {
 
 int exitStatus(ErrorKind kind);
 
-/// Prints an error as `triton: error: ..` on stderr, or with --json as {"error": {"message", "status"}} on stdout.
+/// Prints an error as `triton: error: ..` on stderr, or with --json as {"error": {"message", "status"}} on stdout. A fault of our own
+/// also leaves a reproducer file in the current folder.
 int fail(const Arguments &arguments, const Error &error);
+
+/// Writes what a report of a fault needs: command, options, version, the program's texts, digests of other inputs.
+Result<void> writeReproducer(const Arguments &arguments, const std::string &file);
 
 /// Prints one JSON document on stdout.
 void printJson(const json::Value &value);
 
-/// Prints diagnostics as the arguments ask; returns the exit status they mean (0 or 1).
+/// The diagnostics as a list of objects, at most `maxErrors` errors.
+json::Array diagnosticsJson(const DiagnosticEngine &diags, unsigned maxErrors);
+
+/// Prints diagnostics as the arguments ask; returns the exit status they mean (0 or 1). With --json, errors are the command's one
+/// document.
 int finishDiagnostics(const Arguments &arguments, const DiagnosticEngine &diags);
 
 /// A progress line on stderr when it is a terminal (every few seconds otherwise), silent with --quiet.
@@ -52,5 +60,9 @@ int runZoo(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
 int runFmt(const Arguments &arguments);
 int runCache(const Arguments &arguments);
+int runCompletion(const Arguments &arguments);
+
+/// Every command, in the order of the help.
+std::span<const CommandInfo> allCommands();
 
 } // namespace triton::driver

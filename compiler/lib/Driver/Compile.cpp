@@ -50,16 +50,15 @@ static Error alreadyReported() { return Error{"", ErrorKind::Input}; }
 
 /// The checked program with the graph of the chosen model, diagnostics printed.
 static Result<Graph *> checkedGraph(const Arguments &arguments, const std::string &path, CheckedProgram &program) {
-  Arguments reporting = arguments;
-  // With --json stdout belongs to the command's own document: diagnostics go to stderr as text.
-  if (arguments.has(OptionId::Json)) reporting.values.erase(OptionId::Json);
-  if (finishDiagnostics(reporting, *program.diags) != kDone) return alreadyReported();
+  if (finishDiagnostics(arguments, *program.diags) != kDone) return alreadyReported();
   return chooseModel(arguments, program, path);
 }
 
 static uint64_t countLines(const CheckedProgram &program) {
   uint64_t lines = 0;
   for (FileId file = 0; file < program.sources->fileCount(); ++file) {
+    if (std::find(program.module.files.begin(), program.module.files.end(), program.sources->name(file)) == program.module.files.end())
+      continue; // the built-in library is not the user's text
     std::string_view text = program.sources->text(file);
     lines += uint64_t(std::count(text.begin(), text.end(), '\n')) + (!text.empty() && text.back() != '\n');
   }
@@ -145,6 +144,7 @@ static int emitStage(const Arguments &arguments, const std::string &path, const 
   if (!program) return fail(arguments, program.error());
   if (stage == "ast") {
     int status = finishDiagnostics(arguments, *program->diags);
+    if (status != kDone && arguments.has(OptionId::Json)) return status;
     std::ostringstream text;
     ast::printTree(*program->tree, *program->sources, text);
     return std::max(status, writeText(arguments, text.str()));
@@ -224,6 +224,8 @@ int runCompile(const Arguments &arguments) {
     return fail(arguments, Error{fmt::format("unknown stage '--emit={}'{}", stage, near.empty() ? "" : "; did you mean '" + near + "'?"),
                                  ErrorKind::Usage});
   }
+  if (arguments.has(OptionId::Reproducer))
+    if (Result<void> done = writeReproducer(arguments, arguments.get(OptionId::Reproducer)); !done) return fail(arguments, done.error());
   if (stage != "artifact" && stage != "header") return emitStage(arguments, path, stage);
   Timing timing;
   Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);

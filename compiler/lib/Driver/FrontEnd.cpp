@@ -95,7 +95,8 @@ Result<Graph *> chooseModel(const Arguments &arguments, CheckedProgram &program,
   if (!wanted.empty()) {
     std::string near = nearestName(wanted, known);
     return Error{fmt::format("{}: no model '{}'{}; it has: {}", path, wanted,
-                             near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), names.empty() ? "none" : names)};
+                             near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), names.empty() ? "none" : names),
+                 ErrorKind::Usage};
   }
   if (program.module.models.empty())
     return Error{fmt::format("{}: no model to compile: a `model` declaration is an entry point", path)};

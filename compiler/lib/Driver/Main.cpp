@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <unistd.h>
 
 namespace triton::driver {
 
@@ -27,9 +28,22 @@ static constexpr CommandInfo commandTable[] = {
     {"cache", "stats, prune, share", "cache stats|prune|clear|verify|export FILE|import FILE [options]",
      "triton cache prune --cache-size 1G", runCache},
     {"doctor", "what this machine offers", "doctor [--json]", "triton doctor", runDoctor},
+    {"completion", "shell completion", "completion bash|zsh|fish", "eval \"$(triton completion bash)\"", runCompletion},
 };
 
+std::span<const CommandInfo> allCommands() { return commandTable; }
+
+// A crash is a fault of ours as well: say so, with the status that scripts know. Only async-signal-safe calls.
+static void reportCrash(int) {
+  static constexpr char text[] = "triton: error: internal error (crash); please report it with the command line and the input\n";
+  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+  _exit(kInternal);
+}
+
 int main(std::span<const std::string> words) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) std::signal(signal, reportCrash);
+#endif
   // A closed pipe (`triton ... | head`) ends the program like any other; a write error is not worth a stack trace.
   std::signal(SIGPIPE, SIG_DFL);
   if (words.size() == 1 && (words[0] == "--version" || words[0] == "-V")) {

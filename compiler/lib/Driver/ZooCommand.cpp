@@ -13,6 +13,19 @@
 
 namespace triton::driver {
 
+/// The size of the network compiled for this machine; nothing when it has no weights here.
+static Result<json::Value> artifactBytes(const zoo::ZooModel &model) {
+  if (model.weights.empty()) return json::Value(nullptr);
+  Arguments arguments;
+  arguments.command = "zoo";
+  arguments.values[OptionId::Weights] = {model.weights};
+  arguments.values[OptionId::Quiet] = {""};
+  Timing timing;
+  Result<CompiledArtifact> artifact = compileFile(arguments, model.program, timing);
+  if (!artifact) return artifact.takeError();
+  return json::Value(int64_t(artifact->bytes.size()));
+}
+
 static int zooList(const Arguments &arguments) {
   Result<std::vector<zoo::ZooModel>> models = zoo::listZoo();
   if (!models) return fail(arguments, models.error());
@@ -39,6 +52,11 @@ static int zooList(const Arguments &arguments) {
     std::error_code error;
     uint64_t weightBytes = model.weights.empty() ? 0 : std::filesystem::file_size(model.weights, error);
     o.append("checkpoint_bytes", int64_t(error ? 0 : weightBytes));
+    if (arguments.has(OptionId::Json)) { // people see it from `zoo eval`; compiling takes a moment
+      Result<json::Value> bytes = artifactBytes(model);
+      if (!bytes) return bytes.error().message.empty() ? int(kInputAtFault) : fail(arguments, bytes.error());
+      o.append("artifact_bytes", std::move(*bytes));
+    }
     list.push_back(std::move(o));
   }
   if (arguments.has(OptionId::Json)) {

@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""What scripts may rely on (docs/cli.md): exit statuses, JSON keys, one document on stdout, nothing half-written, messages with places.
+
+Usage: contract.py TRITON_BIN_DIR SOURCE_DIR [unittest arguments]
+"""
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BIN, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+TRITON = os.path.join(BIN, "triton")
+ZOO = os.path.join(SOURCE, "model_zoo")
+MLP = os.path.join(ZOO, "mlp-fashion-mnist", "model.tri")
+MLP_WEIGHTS = os.path.join(ZOO, "mlp-fashion-mnist", "weights.safetensors")
+NUMBER = (int, float)
+
+TINY = """use std.nn
+@ternary
+@acts(int8)
+model Tiny(x: Tensor[N, 8]) -> (y: Tensor[N, 4]) {
+    let a = Linear(8, 16)
+    let b = Linear(16, 4)
+    return b(relu(a(x)))
+}
+"""
+
+
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def npy(header, data):
+    text = header.encode().ljust(118 - 10) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+class Cli(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.tiny = self.file("tiny.tri", TINY)
+        self.out = self.path("out.tern")
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def file(self, name, content):
+        with open(self.path(name), "wb") as out:
+            out.write(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def triton(self, *words, status=0, env=None):
+        done = subprocess.run([TRITON, *words], capture_output=True, text=True, cwd=self.folder.name, timeout=120,
+                              env={**os.environ, **(env or {})})
+        self.assertEqual(done.returncode, status, f"triton {' '.join(words)}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def document(self, *words, status=0):
+        done = self.triton(*words, "--json", status=status)
+        return json.loads(done.stdout)  # exactly one document
+
+    def keys(self, document, **types):
+        for key, kind in types.items():
+            self.assertIn(key, document)
+            self.assertIsInstance(document[key], kind, key)
+
+    def compiled(self, *words):
+        self.triton("compile", self.tiny, "--random-weights", "-o", self.out, *words)
+        return self.out
+
+    def left_behind(self):
+        return sorted(os.listdir(self.folder.name))
+
+
+class Documents(Cli):
+    def test_compile(self):
+        document = self.document("compile", self.tiny, "--random-weights", "-o", self.out, "--timing", "--target", "x86-64-v3,aarch64")
+        self.keys(document, file=str, lines=int, opt=int, targets=list, cache=str, total_ms=NUMBER, stages=list, peak_rss_bytes=int,
+                  artifact=str, artifact_bytes=int, layers=int, layers_recompiled=int)
+        self.assertEqual(document["lines"], TINY.count("\n"))
+        self.assertEqual(document["targets"], ["x86-64-v3", "aarch64"])
+        self.assertEqual(document["layers"], 2)
+        self.assertEqual(document["artifact_bytes"], os.path.getsize(self.out))
+        self.assertIn(document["cache"], ("miss", "hit", "partial"))
+        for stage in document["stages"]:
+            self.keys(stage, name=str, ms=NUMBER)
+        self.assertGreaterEqual({stage["name"] for stage in document["stages"]}, {"parse", "sema", "irgen", "write"})
+
+    def test_bench(self):
+        document = self.document("bench", self.compiled("-O1"), "--warmup", "2", "--iterations", "20", "--threads", "2")
+        self.keys(document, model=str, opt=int, variant=str, threads=int, batch=int, warmup=int, iterations=int, mean_ms=NUMBER,
+                  median_ms=NUMBER, min_ms=NUMBER, p95_ms=NUMBER, p99_ms=NUMBER, ci95_ms=list, macs=int, gmacs_per_s=NUMBER,
+                  artifact_bytes=int, weights_bytes=int, workspace_bytes=int, load_ms=NUMBER, first_run_ms=NUMBER)
+        self.assertEqual((document["opt"], document["threads"], document["warmup"], document["iterations"]), (1, 2, 2, 20))
+        self.assertEqual(document["macs"], 8 * 16 + 16 * 4)
+        self.assertLessEqual(document["min_ms"], document["median_ms"])
+        self.assertLessEqual(document["median_ms"], document["p95_ms"])
+        self.assertLessEqual(document["p95_ms"], document["p99_ms"])
+
+    def test_zoo_list(self):
+        models = {model["name"]: model for model in self.document("zoo", "list")["models"]}
+        self.assertGreaterEqual(set(models), {"mlp-fashion-mnist", "lenet5-fashion-mnist", "resnet20-fashion-mnist"})
+        for model in models.values():
+            self.keys(model, name=str, dataset=str, params=int, macs=int, weights=str, accuracy=(float, type(None)),
+                      artifact_bytes=(int, type(None)))
+            self.assertIn(model["weights"], ("local", "remote", "none"))
+        self.assertEqual(models["mlp-fashion-mnist"]["macs"], 784 * 512 + 512 * 256 + 256 * 10)
+
+    def test_zoo_eval(self):
+        document = self.document("zoo", "eval", "mlp-fashion-mnist", "--limit", "50")
+        self.keys(document, model=str, dataset=str, images=int, accuracy=float, fp32_accuracy=float, correct=int, sparsity=float,
+                  bits_per_weight=NUMBER, artifact_bytes=int, fp32_bytes=int, median_ms=NUMBER, images_per_s=NUMBER, weights_sha256=str,
+                  predictions_sha256=str)
+        self.assertEqual(document["images"], 50)
+        self.assertAlmostEqual(document["accuracy"], document["correct"] / 50)
+        self.assertEqual(len(document["predictions_sha256"]), 64)
+
+    def test_inspect_check_run_and_doctor(self):
+        self.assertEqual(self.document("inspect", self.compiled())["entries"][0]["inputs"][0]["name"], "x")
+        self.document("inspect", self.tiny)
+        self.document("inspect", MLP_WEIGHTS)
+        self.assertEqual(self.document("check", self.tiny)["files"][0]["errors"], 0)
+        self.keys(self.document("doctor"), native_target=str, cores=int, targets=list)
+        rows = self.file("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 8), }", bytes(96)))
+        self.assertEqual(self.document("run", self.out, "--input", rows)["outputs"][0]["shape"], [3, 4])
+
+    def test_a_failure_is_one_document_too(self):
+        bad = self.file("bad.tri", "model M(x: Tensor[N, 8]) -> Tensor[N, 8] { return y + z }\n")
+        for words, status in ((["compile", bad], 1), (["check", bad], 1), (["test", bad], 1), (["bench", bad], 1), (["inspect", bad], 1),
+                              (["run", bad, "--input", "none.npy"], 1), (["compile", "missing.tri"], 2), (["compile"], 2),
+                              (["compile", self.tiny], 1), (["zoo", "eval", "nothing"], 2), (["bench", "missing.tern"], 3)):
+            with self.subTest(words=words):
+                document = self.document(*words, status=status)
+                if words[0] != "check":
+                    self.assertEqual(document["error"]["status"], status)
+                    self.assertTrue(document["error"]["message"])
+        diagnostics = self.document("compile", bad, status=1)["error"]["diagnostics"]
+        self.assertEqual([d["code"] for d in diagnostics], ["TRI0201", "TRI0201"])
+
+
+class Usage(Cli):
+    def test_help_everywhere(self):
+        commands = ("compile", "check", "test", "run", "bench", "inspect", "zoo", "fmt", "doctor")
+        overview = self.triton("--help").stdout
+        for command in commands:
+            self.assertIn(f"  {command} ", overview)
+            text = self.triton(command, "--help").stdout
+            self.assertIn("EXAMPLE", text)
+            self.assertIn(f"triton {command}", text)
+        version = self.triton("--version").stdout
+        for word in ("LLVM 19", "targets", "build"):
+            self.assertIn(word, version)
+
+    def test_wrong_usage(self):
+        for words, text in ((["compil", self.tiny], "did you mean 'compile'?"), (["compile", self.tiny, "--verbos"], "did you mean '--verbose'?"),
+                            (["compile", self.tiny, "-O4"], "-O4"), (["compile", self.tiny, "--target", "x86-64-v9"], "x86-64-v9"),
+                            (["zoo", "eval", "lenet-fashion-mnist"], "lenet5-fashion-mnist"), (["compile", self.tiny, "--emit=asd"], "did you mean"),
+                            (["compile", self.tiny, "--entry", "Tinny", "--random-weights"], "Tiny"), ([], "USAGE"),
+                            (["bench", self.tiny, "--random-weights", "--threads", "0"], "--threads")):
+            with self.subTest(words=words):
+                done = self.triton(*words, status=2)
+                self.assertIn(text, done.stderr + done.stdout)
+        self.assertEqual(self.left_behind(), ["tiny.tri"])
+
+    def test_response_files(self):
+        options = self.file("options", f"--random-weights -O1\n-o {self.out}\n")
+        self.triton("compile", self.tiny, "@" + options)
+        self.assertTrue(os.path.exists(self.out))
+        self.triton("compile", self.tiny, "@none", status=2)
+
+    def test_completion(self):
+        words = lambda *given: self.triton("completion", *given).stdout.split()
+        self.assertIn("compile", words("--", "triton", "comp"))
+        self.assertIn("--target", words("--", "triton", "compile", "--ta"))
+        self.assertNotIn("--limit", words("--", "triton", "compile", "--"))
+        self.assertIn("resnet20-fashion-mnist", words("--", "triton", "zoo", "eval", "res"))
+        native = self.document("doctor")["native_target"]
+        self.assertIn(native, words("--", "triton", "compile", "--target", native[:-1]))
+        self.assertIn("--target=x86-64,aarch64", words("--", "triton", "compile", "--target=x86-64,aar"))
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn("triton completion -- ", self.triton("completion", shell).stdout)
+        self.triton("completion", "csh", status=2)
+
+    def test_reproducer(self):
+        self.file("part.tri", "let width = 16\n")
+        program = self.file("whole.tri", "import \"part.tri\"\n" + TINY.replace("16", "width"))
+        self.triton("compile", program, "--random-weights=7", "-o", self.out, "--reproducer", self.path("r.json"))
+        with open(self.path("r.json")) as text:
+            document = json.load(text)
+        self.assertEqual([os.path.basename(f["path"]) for f in document["files"]], ["whole.tri", "part.tri"])
+        self.assertEqual(document["files"][1]["text"], "let width = 16\n")
+        self.assertEqual(document["options"]["--random-weights"], ["7"])
+
+    def test_no_colour_in_a_pipe(self):
+        done = self.triton("check", self.file("bad.tri", "let x =\n"), status=1)
+        self.assertNotIn("\x1b", done.stderr)
+
+
+class BadInput(Cli):
+    """A message with a place, exit 1, nothing left behind."""
+
+    def refused(self, words, *texts, status=1):
+        before = self.left_behind()
+        done = self.triton(*words, status=status)
+        for text in texts:
+            self.assertIn(text, done.stderr)
+        self.assertEqual(self.left_behind(), before)
+
+    def test_programs(self):
+        for name, content in (("open.tri", "model M(x: Tensor[N, 2]) -> Tensor[N, 2] {\n  return (x\n"), ("bytes.tri", b"\xff\xfe\x00model"),
+                              ("type.tri", "let x: int = \"text\"\n")):
+            path = self.file(name, content)
+            self.refused(["compile", path, "-o", self.out], f"{name}:")
+            self.refused(["check", path], f"{name}:")
+
+    def test_a_megabyte_of_garbage_is_diagnosed_quickly(self):
+        # Generous: a hang or something quadratic takes minutes.
+        for name, content in (("brackets.tri", b"((((" * 262144), ("words.tri", b"model let fn + - } { ) ( " * 40000), ("noise.tri", bytes(range(256)) * 4096)):
+            path = self.file(name, content)
+            begin = time.monotonic()
+            self.refused(["check", path], f"{name}:1:")
+            self.assertLess(time.monotonic() - begin, 60)
+
+    def test_checkpoints(self):
+        good = {"a.weight": {"dtype": "F32", "shape": [16, 8], "data_offsets": [0, 512]}}
+        rows = (
+            ("empty.safetensors", b"", "empty.safetensors"),
+            ("short.safetensors", b"\x10\0\0", "short.safetensors"),
+            ("header.safetensors", safetensors(b"{\"a\": "), "header.safetensors"),
+            ("length.safetensors", struct.pack("<Q", 1 << 60) + b"{}", "length.safetensors"),
+            ("range.safetensors", safetensors(good, bytes(100)), "a.weight"),
+            ("overlap.safetensors", safetensors({**good, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}, bytes(512)), "overlap.safetensors"),
+            ("dtype.safetensors", safetensors({"a.weight": {"dtype": "Q9", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)), "Q9"),
+            ("shape.safetensors", safetensors({"a.weight": {"dtype": "F32", "shape": [8, 16], "data_offsets": [0, 512]}}, bytes(512)), "[16, 8]"),
+        )
+        for name, content, text in rows:
+            with self.subTest(name=name):
+                self.refused(["compile", self.tiny, "--weights", self.file(name, content), "-o", self.out], text)
+        near = {"a.weigth": {"dtype": "F32", "shape": [16, 8], "data_offsets": [0, 512]}}
+        self.refused(["compile", self.tiny, "--weights", self.file("near.safetensors", safetensors(near, bytes(512))), "-o", self.out],
+                     "'a.weight'", "a.weigth", "'b.weight'")
+
+    def test_wrong_shapes_name_both(self):
+        wrong = {"a.weight": {"dtype": "F32", "shape": [8, 16], "data_offsets": [0, 512]}}
+        self.refused(["compile", self.tiny, "--weights", self.file("w.safetensors", safetensors(wrong, bytes(512))), "-o", self.out],
+                     "[16, 8]", "[8, 16]", "a.weight")
+
+    def test_inputs(self):
+        model = self.compiled()
+        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }"
+        rows = (("text.npy", b"hello", "text.npy"), ("magic.npy", b"\x93NUMPX\x01\x00", "magic.npy"), ("header.npy", npy("{'descr': ", b""), "header.npy"),
+                ("size.npy", npy(head % "3, 8", bytes(95)), "size.npy"), ("huge.npy", npy(head % "4611686018427387904, 8", bytes(8)), "huge.npy"),
+                ("rank.npy", npy(head % "3, 9", bytes(108)), "[N, 8]"), ("type.npy", npy(head.replace("<f4", "<f8") % "1, 8", bytes(64)), "type.npy"),
+                ("raw.bin", bytes(33), "raw.bin"))
+        for name, content, text in rows:
+            with self.subTest(name=name):
+                self.refused(["run", model, "--input", self.file(name, content), "--output", self.path("y.npy")], text)
+        self.refused(["run", model, "--input", "none.npy"], "none.npy")
+
+    def test_artifacts(self):
+        with open(self.compiled(), "rb") as whole:
+            good = whole.read()
+        damaged = bytearray(good)
+        damaged[-1] ^= 1
+        for name, content, text in (("empty.tern", b"", "empty.tern"), ("magic.tern", b"x" * 4096, "magic.tern"), ("cut.tern", good[:-1], "cut.tern"),
+                                    ("flip.tern", bytes(damaged), "checksum"), ("longer.tern", good + b"\0", "longer.tern")):
+            path = self.file(name, content)
+            for command in ("inspect", "bench"):
+                with self.subTest(name=name, command=command):
+                    self.refused([command, path], text)
+
+    def test_images(self):
+        folder = self.path("data")
+        os.mkdir(folder)
+        images = struct.pack(">IIII", 2051, 2, 28, 28) + bytes(2 * 784)
+        labels = struct.pack(">II", 2049, 2) + bytes(2)
+        rows = ((images[:100], labels, "t10k-images"), (images, labels[:9], "t10k-labels"), (b"\0\0\x0d\x03" + images[4:], labels, "t10k-images"),
+                (struct.pack(">IIII", 2051, 1 << 31, 28, 28), labels, "t10k-images"), (images, struct.pack(">II", 2049, 3) + bytes(3), "t10k"))
+        for index, (image_bytes, label_bytes, text) in enumerate(rows):
+            with self.subTest(row=index):
+                self.file("data/t10k-images-idx3-ubyte", image_bytes)
+                self.file("data/t10k-labels-idx1-ubyte", label_bytes)
+                self.refused(["zoo", "eval", "mlp-fashion-mnist", "--data-dir", folder], text)
+
+    def test_places_that_cannot_be_written(self):
+        self.refused(["compile", self.tiny, "--random-weights", "-o", self.path("no/folder/out.tern")], "no/folder", status=3)
+        os.mkdir(self.path("taken.tern"))
+        self.refused(["compile", self.tiny, "--random-weights", "-o", self.path("taken.tern")], "taken.tern", status=3)
+
+    def test_an_interrupted_compile_leaves_no_file(self):
+        program = os.path.join(SOURCE, "tests", "programs", "resnet34.tri")
+        before = self.left_behind()
+        for delay in (0.05, 0.3, 0.6):
+            process = subprocess.Popen([TRITON, "compile", program, "--random-weights", "-o", self.path("r.tern")], stderr=subprocess.DEVNULL,
+                                       cwd=self.folder.name)
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            if process.wait() != 0:
+                self.assertEqual(self.left_behind(), before)
+
+
+class Sizes(Cli):
+    def test_what_waits_for_the_batch_is_checked_when_a_session_opens(self):
+        program = self.file("pairs.tri", TINY.replace("    return", "    assert shape(x)[0] % 2 == 0, \"rows come in pairs\"\n    return"))
+        self.triton("compile", program, "--random-weights", "-o", self.out)
+        row = lambda n: self.file(f"x{n}.bin", bytes(32 * n))
+        self.triton("run", self.out, "--input", row(2))
+        for words in (["run", self.out], ["run", program, "--random-weights", "--oracle"]):
+            self.assertIn("rows come in pairs", self.triton(*words, "--input", row(3), status=1).stderr)
+        self.assertIn("rows come in pairs", self.triton("compile", program, "--random-weights", "--batch", "3", "-o", self.out, status=1).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
