@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zipfile
 
 BIN, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TRITON = os.path.join(BIN, "triton")
@@ -132,6 +133,11 @@ class Documents(Cli):
         self.keys(self.document("doctor"), native_target=str, cores=int, targets=list)
         rows = self.file("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 8), }", bytes(96)))
         self.assertEqual(self.document("run", self.out, "--input", rows)["outputs"][0]["shape"], [3, 4])
+        archive = self.path("x.npz")
+        with zipfile.ZipFile(archive, "w") as members:
+            members.write(rows, "x.npy")
+            members.write(rows, "other.npy")
+        self.assertEqual(self.document("run", self.out, "--input", archive)["outputs"][0]["shape"], [3, 4])
 
     def test_a_failure_is_one_document_too(self):
         bad = self.file("bad.tri", "model M(x: Tensor[N, 8]) -> Tensor[N, 8] { return y + z }\n")
@@ -149,7 +155,7 @@ class Documents(Cli):
 
 class Usage(Cli):
     def test_help_everywhere(self):
-        commands = ("compile", "check", "test", "run", "bench", "inspect", "zoo", "fmt", "doctor")
+        commands = ("compile", "check", "test", "run", "bench", "inspect", "profile", "zoo", "fmt", "doctor", "completion")
         overview = self.triton("--help").stdout
         for command in commands:
             self.assertIn(f"  {command} ", overview)

@@ -84,7 +84,7 @@ inline JobResult runJob(const Job &job) {
   dlinfo(handle, RTLD_DI_LINKMAP, &map);
   {
     GuardedBuffer weights(job.weights.size()), workspace(job.workspaceBytes);
-    memcpy(weights.data, job.weights.data(), job.weights.size());
+    if (!job.weights.empty()) memcpy(weights.data, job.weights.data(), job.weights.size());
     std::vector<GuardedBuffer *> inputs, outputs;
     std::vector<const void *> inputPointers;
     std::vector<void *> outputPointers;

@@ -33,12 +33,24 @@ static std::string shapeText(const tri_tensor_info &tensor) {
   return out + "]";
 }
 
+/// The array for an input in a .npz file: the one with its name, or the only one.
+static Result<HostTensor> readArchive(const std::string &file, const std::string &name) {
+  Result<std::vector<std::pair<std::string, HostTensor>>> arrays = readNpz(file);
+  if (!arrays) return arrays.takeError();
+  std::string names;
+  for (auto &[key, array] : *arrays) {
+    if (key == name || arrays->size() == 1) return std::move(array);
+    names += (names.empty() ? "" : ", ") + key;
+  }
+  return Error{fmt::format("{}: no array '{}' for the input of that name; it holds: {}", file, name, names.empty() ? "none" : names)};
+}
+
 Result<GivenInput> readInput(const tri_tensor_info &tensor, const std::string &file) {
   GivenInput out{};
   int64_t perBatch = elementCount(tensor, 1);
   bool batched = tensor.rank > 0 && tensor.dims[0] < 0;
-  if (file.ends_with(".npy")) {
-    Result<HostTensor> given = readNpy(file);
+  if (file.ends_with(".npy") || file.ends_with(".npz")) {
+    Result<HostTensor> given = file.ends_with(".npz") ? readArchive(file, tensor.name) : readNpy(file);
     if (!given) return given.takeError();
     std::string accepted;
     bool found = false;

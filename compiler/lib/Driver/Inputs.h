@@ -21,7 +21,7 @@ struct GivenInput {
 /// The host's element type for a dtype of the C API; nothing for values that are none.
 std::optional<ElementType> elementOf(tri_dtype dtype);
 
-/// Reads a file for an input: .npy states dtype and shape; other files are raw bytes in the input's first dtype that fits.
+/// Reads a file for an input: .npy and .npz state dtype and shape; other files are raw bytes in the input's first dtype that fits.
 Result<GivenInput> readInput(const tri_tensor_info &tensor, const std::string &file);
 
 /// The files of --input in the order of the model's inputs.
