@@ -157,7 +157,7 @@ Result<Arguments> parseCommandLine(std::span<const std::string> given, std::span
 
 std::string programHelp(std::span<const CommandInfo> commands) {
   std::string out = "triton - compile, run and measure ternary neural networks\n\nUSAGE  triton <command> [options] <file>\n";
-  for (const CommandInfo &c : commands) out += fmt::format("  {:<10}{}\n", c.name, c.summary);
+  for (const CommandInfo &c : commands) out += fmt::format("  {:<12}{}\n", c.name, c.summary);
   out += "\nCOMMON\n"
          "  -O0..-O3             optimisation level (default -O2)\n"
          "  --target LIST        x86-64-v3,x86-64-v4,x86-64-v4+vnni,aarch64,native\n"

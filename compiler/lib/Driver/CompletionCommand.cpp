@@ -95,6 +95,7 @@ static std::vector<std::string> candidates(std::span<const std::string> words) {
     if (before.size() == 1) return {"list", "eval", "train"};
     return zooNames();
   }
+  if (*command == "cache" && before.size() == 1) return {"stats", "why", "prune", "clear", "verify", "export", "import"};
   if (*command == "completion") return {"bash", "zsh", "fish"};
   return out;
 }
