@@ -11,15 +11,22 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace triton::cache {
 
-/// A new directory below the system's temporary one, removed at the end.
+/// Are the tests to take their time (label full)?
+inline bool atLength() { return std::getenv("TRITON_TEST_FULL") != nullptr; }
+
+/// A new directory, removed at the end: in memory where there is such a place, since removing files from a disk takes most of a
+/// short test's time; on the disk when the tests may take longer.
 class TemporaryDirectory {
 public:
   TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "triton-cache-XXXXXX").string();
+    bool memory = !atLength() && ::access("/dev/shm", W_OK | X_OK) == 0;
+    std::filesystem::path parent = memory ? "/dev/shm" : std::filesystem::temp_directory_path();
+    std::string name = (parent / "triton-cache-XXXXXX").string();
     if (!::mkdtemp(name.data())) std::abort();
     place = name;
   }

@@ -166,6 +166,13 @@ TEST_F(Remotes, HttpServersThatFail) {
        }},
       {"sends-100-GB", [&](int fd, Stop stop) { endless(fd, stop, "HTTP/1.1 200 OK\r\nContent-Length: 107374182400\r\n\r\n"); }},
       {"sends-for-ever", [&](int fd, Stop stop) { endless(fd, stop, "HTTP/1.1 200 OK\r\n\r\n"); }},
+      {"sends-content-for-ever", [&](int fd, Stop stop) {
+         HttpRequest request = readHttpRequest(fd);
+         std::vector<uint8_t> action = writeActionResult({std::string(64, 'a'), 1 << 20});
+         if (request.path.compare(0, 4, "/ac/") != 0) return;
+         if (!sendText(fd, httpAnswer("200 OK", {reinterpret_cast<const char *>(action.data()), action.size()}))) return;
+         endless(fd, stop, "HTTP/1.1 200 OK\r\n\r\n");
+       }},
       {"sends-headers-for-ever", [](int fd, Stop stop) {
          readHttpRequest(fd);
          if (!sendText(fd, "HTTP/1.1 200 OK\r\n")) return;
@@ -506,6 +513,33 @@ TEST_F(Remotes, RedisSharesEntries) {
   EXPECT_EQ(warnings[0].find("wrong-word"), std::string::npos);
   wrong.store.reset();
   ::unsetenv("TRITON_DSL_REMOTE_PASSWORD");
+}
+
+TEST_F(Remotes, BazelRemoteSharesEntries) {
+  const char *named = std::getenv("TRITON_BAZEL_REMOTE");
+  int port = freePort();
+  ServerProcess server({named ? named : "bazel-remote", "--dir", temp.path("bazel"), "--max_size", "1", "--http_address",
+                        "127.0.0.1:" + std::to_string(port), "--grpc_address", "none"});
+  if (!server.started()) GTEST_SKIP() << "there is no bazel-remote in PATH (TRITON_BAZEL_REMOTE may name one)";
+  ASSERT_TRUE(server.waitFor(port)) << "bazel-remote does not listen";
+  options.requestMs = 10000;
+  std::string url = "http://127.0.0.1:" + std::to_string(port);
+  {
+    Client a = client(url, "a");
+    for (uint64_t i = 0; i < 20; ++i) a.store->put(EntryKind::Object, numberedKey(i), numberedContent(i, i * i * 1000));
+    a.store->flush();
+    EXPECT_EQ(counted(*a.store, Counter::RemoteStored), 20u);
+    a.store.reset();
+  }
+  Client b = client(url, "b");
+  for (uint64_t i = 0; i < 20; ++i) {
+    std::optional<Blob> found = b.store->get(EntryKind::Object, numberedKey(i));
+    ASSERT_TRUE(found) << i;
+    EXPECT_TRUE(equal(*found, numberedContent(i, i * i * 1000)));
+  }
+  EXPECT_FALSE(b.store->get(EntryKind::Object, numberedKey(99)));
+  EXPECT_TRUE(warnings.empty()) << warnings.front();
+  b.store.reset();
 }
 
 TEST_F(Remotes, WhatCannotBeSentInTimeIsLeft) {
