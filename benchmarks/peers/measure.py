@@ -77,9 +77,9 @@ class Worker:
 def measure(case, names, folder, threads, avx2, options, say):
     """Results of all engines on one case, as dictionaries for the results file."""
     workers, out = [], {}
-    for name in names:
-        worker = Worker(name, case, folder, threads, avx2)
-        answer = worker.read()
+    # All load at the same time; nothing is measured yet.
+    for worker in [Worker(name, case, folder, threads, avx2) for name in names]:
+        name, answer = worker.name, worker.read()
         if "ready" not in answer:
             out[name] = {"skipped": answer.get("skip") or answer.get("error")}
             say(f"  {name}: {out[name]['skipped']}")

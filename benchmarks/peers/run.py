@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -31,12 +32,15 @@ def parser():
     out.add_argument("--rounds", type=int, default=5, help="engines take turns so often (default 5)")
     out.add_argument("--budget", type=float, default=None, help="at most so many seconds for each engine and case: fewer iterations, and said so")
     out.add_argument("--limit", type=float, default=None, help="no repeats of disturbed turns after so many seconds")
+    out.add_argument("--prepared", action="store_true", help="measure: everything is prepared, do not look again")
     out.add_argument("--ggml", action="store_true", help="install: also build llama.cpp's tensor library from the llama-cpp-python source")
     out.add_argument("--document", default=str(ROOT / "docs" / "performance.md"), help="the page whose generated part is replaced")
     return out
 
 
 def main(words=None):
+    # Workers that wait are stopped: they must be woken and ended when somebody ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     options = parser().parse_args(words)
     options.work = pathlib.Path(options.work or pathlib.Path(options.build) / "benchmarks").resolve()
     options.results = pathlib.Path(options.results or options.work / "results.json")
@@ -76,7 +80,7 @@ def measure_all(options, chosen):
         if name not in engines.TABLE:
             raise SystemExit(f"run: no engine '{name}'; there are {', '.join(engines.TABLE)}")
     say = lambda text: print(text, file=sys.stderr, flush=True)
-    for case in chosen:
+    for case in chosen if not options.prepared else ():
         for name in names:
             worker = measure.Worker(name, case, options.models, 1, options.avx2, "prepare")
             answer = worker.read()
