@@ -76,7 +76,7 @@ class Worker:
 
 def measure(case, names, folder, threads, avx2, options, say):
     """Results of all engines on one case, as dictionaries for the results file."""
-    workers, out = [], {}
+    workers, out, start = [], {}, time.monotonic()
     # All load at the same time; nothing is measured yet.
     for worker in [Worker(name, case, folder, threads, avx2) for name in names]:
         name, answer = worker.name, worker.read()
@@ -88,6 +88,7 @@ def measure(case, names, folder, threads, avx2, options, say):
         out[name] = {"version": answer["version"], "model_bytes": answer["model_bytes"]}
         worker.stop()
         workers.append(worker)
+    say(f"  loaded in {time.monotonic() - start:.1f} s")
     try:
         plans = {}
         for worker in workers:

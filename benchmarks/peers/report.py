@@ -168,16 +168,16 @@ def plot_name(group, threads, avx2):
 
 def summary(document):
     machine = document["machine"]
+    families = {"triton": "Triton", "ort": "ONNX Runtime", "ov": "OpenVINO", "torch": "PyTorch", "iree": "IREE", "ggml": "llama.cpp from"}
     versions = {}
     for row in document["rows"]:
         for name, entry in measured(row).items():
-            versions[engines.title(name).split(" ")[0].split(".")[0] if not name.startswith(("torch", "ggml")) else
-                     ("PyTorch" if name.startswith("torch") else "llama.cpp")] = entry.get("version")
+            versions[families[name.split("_")[0]]] = entry.get("version")
     text = (f"{machine['processor']} (family {machine['family']}, model {machine['number']}), {machine['cores']} cores"
-            f"{', a virtual machine' if machine['virtual'] else ''}, Linux {machine['kernel']}. ")
+            f"{', a virtual machine' if machine['virtual'] else ''}, caches {machine.get('caches', 'unknown')}, Linux {machine['kernel']}. ")
     text += "Versions: " + ", ".join(f"{k} {v}" for k, v in versions.items() if v) + ".\n"
     times, commits = sorted(r["time"] for r in document["rows"]), sorted({r["commit"] for r in document["rows"]})
-    text += f"Measured from {times[0]} to {times[-1]} at {', '.join(commits)}, cases in turn, all engines of a case in one run.\n"
+    text += f"Measured from {times[0][:16]} to {times[-1][:16]} UTC at {', '.join(commits)}, cases in turn, all engines of a case in one run.\n"
     peaks = {}
     for row in document["rows"]:
         for peak in (row.get("peaks") or {}).get("peaks", []):

@@ -109,7 +109,12 @@ def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         lines = dict(line.split(":", 1) for line in file.read().split("\n\n")[0].splitlines() if ":" in line)
     info = {k.strip(): v.strip() for k, v in lines.items()}
-    return {"processor": info.get("model name", platform.processor()), "family": info.get("cpu family"), "number": info.get("model"),
+    caches = []
+    for folder in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            caches.append(f"L{level} {size}")
+    return {"caches": ", ".join(caches) or "unknown", "processor": info.get("model name", platform.processor()), "family": info.get("cpu family"), "number": info.get("model"),
             "cores": os.cpu_count(), "kernel": platform.release(), "virtual": "hypervisor" in info.get("flags", "")}
 
 

@@ -72,7 +72,7 @@ class Triton(Engine):
 
     def version(self):
         words = [str(self.command()), "--version"]
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()[1]
 
     def load(self, case, folder, threads, avx2):
         import numpy
