@@ -207,6 +207,10 @@ public:
     state.layouts = plan.layouts;
     state.storage = plan.storage;
     state.alias = plan.alias;
+    chooseExcess(state.layouts, target, [&](Value v) {
+      Storage::Kind kind = plan.storage.lookup(v).kind;
+      return kind == Storage::Fixed || kind == Storage::PerBatch;
+    });
     state.workspaceFixed = plan.workspaceFixed;
     state.workspacePerBatch = plan.workspacePerBatch;
     KernelBuilder k(*module, target);

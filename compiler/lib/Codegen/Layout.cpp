@@ -1,10 +1,13 @@
 // The one place that decides where elements lie.
 #include "Layout.h"
+#include "StepContext.h"
 
 #include "ternary/TernaryOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/EquivalenceClasses.h"
+
+#include <functional>
 
 using namespace mlir;
 using namespace triton::ternary;
@@ -212,6 +215,59 @@ Layouts chooseLayouts(func::FuncOp function, int optLevel) {
       layouts.permuted[reshape.getResult()] = {reshape.getX()};
   });
   return layouts;
+}
+
+namespace {
+
+/// What an operation does with signed codes that lie as code + 128.
+enum class ExcessUse : uint8_t { Gains, Copes, Fails };
+
+ExcessUse excessUse(Operation *op, Value v, const TargetDesc &target) {
+  auto trits = [](Value w) { return isa<TritType>(tensorOf(w).getElementType()); };
+  bool conv = isTiledConv(op), linear = isTiledLinear(op);
+  if (conv || linear) {
+    if (op->getOperand(0) != v)
+      return ExcessUse::Copes; // a residual
+    return dotWantsUnsigned(target.dotKind(trits(op->getOperand(1)))) ? ExcessUse::Gains : ExcessUse::Fails;
+  }
+  if (isDepthwiseConv(op))
+    return op->getOperand(0) != v ? ExcessUse::Copes : ExcessUse::Fails;
+  return isElementwise(op) && !isa<ReshapeOp>(op) ? ExcessUse::Copes : ExcessUse::Fails;
+}
+
+} // namespace
+
+void chooseExcess(Layouts &layouts, const TargetDesc &target, llvm::function_ref<bool(Value)> free) {
+  llvm::SmallVector<Value> chosen;
+  for (auto &[v, layout] : layouts.of) {
+    Operation *def = v.getDefiningOp();
+    if (layout.elem != Elem::I8 || !isa<QuantType, TritType>(tensorOf(v).getElementType()) || !def || !free(v))
+      continue;
+    bool products = isTiledConv(def) || isTiledLinear(def) || isDepthwiseConv(def);
+    if (!products && (!isElementwise(def) || isa<ReshapeOp, ConstantOp>(def)))
+      continue;
+    bool gains = false, fails = false;
+    std::function<void(Value)> visit = [&](Value value) {
+      for (Operation *user : value.getUsers()) {
+        if (user->getNumResults() == 1 && layouts.permuted.contains(user->getResult(0))) {
+          visit(user->getResult(0));
+          continue;
+        }
+        ExcessUse use = excessUse(user, value, target);
+        gains |= use == ExcessUse::Gains;
+        fails |= use == ExcessUse::Fails;
+      }
+    };
+    visit(v);
+    if (gains && !fails)
+      chosen.push_back(v);
+  }
+  for (Value v : chosen) {
+    layouts.of[v].excess = true;
+    for (Operation *user : v.getUsers())
+      if (user->getNumResults() == 1 && layouts.permuted.contains(user->getResult(0)))
+        layouts.of[user->getResult(0)].excess = true;
+  }
 }
 
 } // namespace triton

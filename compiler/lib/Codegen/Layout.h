@@ -1,10 +1,13 @@
 // Where the elements of a value lie. One struct, decided in one place (Layout.cpp).
 #pragma once
 
+#include "triton/Target/TargetDesc.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Value.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace mlir::func {
@@ -27,6 +30,7 @@ struct Layout {
   int64_t origin = 0;                    ///< bytes from the buffer's start to element 0 (a halo lies before it)
   int64_t haloH = 0, haloW = 0;          ///< zeros around each image, NHWC only
   bool channelsLast = false;             ///< NHWC in memory
+  bool excess = false;                   ///< signed codes stored as code + 128, the halo too (chooseExcess)
   int64_t unitBytes = 0;                 ///< bytes of one batch element, or of the whole value if nothing is dynamic
 
   bool isDynamic() const { return !shape.empty() && mlir::ShapedType::isDynamic(shape[0]); }
@@ -52,6 +56,10 @@ struct Layouts {
   llvm::DenseMap<mlir::Value, PermutedView> permuted;
 };
 Layouts chooseLayouts(mlir::func::FuncOp function, int optLevel);
+
+/// Marks the signed codes of `layouts` that lie as code + 128 on this target: those that a dot product of unsigned activations reads, and
+/// nothing but elementwise loops and products reads or writes. `free` says whether a value's buffer belongs to the program.
+void chooseExcess(Layouts &layouts, const TargetDesc &target, llvm::function_ref<bool(mlir::Value)> free);
 
 /// True if the tiled convolution generator takes this operation (codes by constant trits or 8-bit weights, one group).
 bool isTiledConv(mlir::Operation *op);

@@ -68,7 +68,7 @@ private:
     const Layout &l = out.layout;
     if (l.channelsLast)
       emitZeroHalo(k, out.base, PlaneStrides{l.strides[0], l.strides[2], l.strides[3]}, l.shape[2], l.shape[3], l.strides[3], l.haloH,
-                   l.haloW, l.isDynamic() ? c.batch : k.index(l.shape[0]), c.thread, c.threads);
+                   l.haloW, l.isDynamic() ? c.batch : k.index(l.shape[0]), c.thread, c.threads, l.excess ? -128 : 0);
     return true;
   }
   Val in(unsigned i, const Index &at) { return emitElement(c, op->getOperand(i), at); }

@@ -7,6 +7,8 @@
 
 #include "artifact/packing.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace triton::ternary;
 
@@ -75,6 +77,18 @@ public:
     return c.table(key + ".start", start);
   }
 
+  /// The greatest |sum| that inputs of at most `most` in magnitude can give.
+  double sumBound(int64_t outputs, int64_t most) const {
+    int64_t each = int64_t(codes.size()) / outputs, greatest = 0;
+    for (int64_t o = 0; o < outputs; ++o) {
+      int64_t sum = 0;
+      for (int64_t j = 0; j < each; ++j)
+        sum += std::abs(int64_t(codes[o * each + j]));
+      greatest = std::max(greatest, sum);
+    }
+    return double(greatest) * double(most);
+  }
+
   StepContext &c;
   bool trits;
   std::string key;
@@ -87,11 +101,21 @@ struct End {
   Val m, b, scale, residual;
 };
 
+/// The greatest magnitude of a code.
+int64_t mostOf(Value v) {
+  QuantType q = quantOf(v);
+  return q ? std::max<int64_t>(q.getHi(), -q.getLo()) : 1;
+}
+
+/// `sumBound`: of |acc|, see Weights::sumBound.
 template <typename Fused>
-End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key) {
+End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, double sumBound) {
   End end;
+  double greatest[2] = {0, 0};
   auto padded = [&](ElementsAttr attr, const char *suffix) {
     std::vector<float> values = *floatVector(attr);
+    for (float f : values) // a NaN makes the bound infinite
+      greatest[suffix[1] == 'b'] = std::isnan(f) ? INFINITY : std::max(greatest[suffix[1] == 'b'], std::fabs(double(f)));
     float splat = values.size() == 1 ? values[0] : 0.0f;
     if (values.size() == 1)
       values.assign(outputs, splat);
@@ -109,14 +133,29 @@ End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key) {
   }
   if (op.getResidual()) {
     QuantType r = quantOf(op.getResidual());
-    end.epilogue.residual = !r ? Epilogue::Residual::Real : r.isSigned() ? Epilogue::Residual::Signed : Epilogue::Residual::Unsigned;
+    bool isTrit = isa<TritType>(tensorOf(op.getResidual()).getElementType());
+    end.epilogue.residual = c.variant.layouts.of[op.getResidual()].excess ? Epilogue::Residual::Excess
+                            : !r && !isTrit                               ? Epilogue::Residual::Real
+                            : !r || r.isSigned()                          ? Epilogue::Residual::Signed
+                                                                          : Epilogue::Residual::Unsigned;
     end.epilogue.residualM = op.getResidualM()->convertToFloat();
   }
+  end.epilogue.excess = c.variant.layouts.of[op.getResult()].excess;
+  double residual = op.getResidual() ? 255.0 * std::fabs(double(end.epilogue.residualM)) : 0.0;
+  end.epilogue.bounded = !op.getScale() && end.epilogue.residual != Epilogue::Residual::Real &&
+                         greatest[0] * sumBound + greatest[1] + residual < 0x1p30;
   if (Value s = op.getScale()) {
     end.epilogue.scale = tensorOf(s).getRank() == 0 ? Epilogue::Scale::PerTensor : Epilogue::Scale::PerRow;
     end.scale = c.view(s).base;
   }
   return end;
+}
+
+template <typename Fused>
+End productEnd(StepContext &c, Fused op) {
+  Weights weights(c, op.getW());
+  int64_t outputs = tensorOf(op.getW()).getDimSize(0);
+  return endOf(c, op, outputs, weights.key, weights.sumBound(outputs, mostOf(op.getX())));
 }
 
 const char *dotName(DotKind kind) {
@@ -199,7 +238,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     int64_t tap = j / channels, ch = j % channels;
     return ch * kh * kw + tap;
   });
-  TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW);
+  TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess);
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
                              : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
@@ -234,7 +273,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   const Layout &out = c.variant.layouts.of[op.getResult()];
   auto w = tensorOf(op.getW()).getShape();
   Weights weights(c, op.getW());
-  TileChoice tile = chooseTile(k.target(), weights.trits, isUnsignedValue(op.getX()), w[0], 0);
+  TileChoice tile = chooseTile(k.target(), weights.trits, isUnsignedValue(op.getX()), w[0], 0, c.variant.layouts.of[op.getX()].excess);
   LinearShape shape;
   shape.outputs = shape.storedChannels = w[0];
   auto steps = [&](int64_t bytes) { return (bytes + tile.dot.kr() - 1) / tile.dot.kr(); };
@@ -309,10 +348,8 @@ std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, cons
   Weights weights(c, op.getW());
   shape.trits = weights.trits;
   int64_t taps = shape.conv.kernelH * shape.conv.kernelW;
-  QuantType q = quantOf(op.getX());
-  int64_t most = q ? std::max(q.getHi(), -q.getLo()) : 1;
-  shape.sumBound = most * taps * (weights.trits ? 1 : 127);
-  End end = endOf(c, op, shape.conv.outputs, weights.key);
+  shape.sumBound = mostOf(op.getX()) * taps * (weights.trits ? 1 : 127);
+  End end = endOf(c, op, shape.conv.outputs, weights.key, weights.sumBound(shape.conv.outputs, mostOf(op.getX())));
   Val residual;
   if (op.getResidual()) {
     View r = c.view(op.getResidual());
@@ -353,13 +390,13 @@ std::optional<LayerChoice> lowerTiledProduct(StepContext &c, Operation *op, cons
     auto conv = cast<FusedConv2dOp>(op);
     if (conv.getScale() && tensorOf(conv.getScale()).getRank() != 0)
       return std::nullopt;
-    return lowerConv(c, conv, endOf(c, conv, tensorOf(conv.getW()).getDimSize(0), weightKey(conv.getW())), layer);
+    return lowerConv(c, conv, productEnd(c, conv), layer);
   }
   if (isTiledLinear(op)) {
     if (auto linear = dyn_cast<LinearOp>(op))
       return lowerLinear(c, linear, sums, layer);
     auto linear = cast<FusedLinearOp>(op);
-    return lowerLinear(c, linear, endOf(c, linear, tensorOf(linear.getW()).getDimSize(0), weightKey(linear.getW())), layer);
+    return lowerLinear(c, linear, productEnd(c, linear), layer);
   }
   return std::nullopt;
 }

@@ -189,6 +189,8 @@ Val StepContext::pointer(const View &view, const Index &at) {
 
 Val StepContext::loadElement(const View &from, const Index &at) {
   Val p = pointer(from, at);
+  if (from.layout.excess)
+    return k.zeroExtend(k.load(k.i8(), p), k.i32()) - k.i32c(128);
   switch (from.layout.elem) {
   case Elem::I8: return k.signExtend(k.load(k.i8(), p), k.i32());
   case Elem::U8: return k.zeroExtend(k.load(k.i8(), p), k.i32());
@@ -204,6 +206,8 @@ Val StepContext::loadElement(const View &from, const Index &at) {
 
 void StepContext::storeElement(const View &to, const Index &at, Val value) {
   Val p = pointer(to, at);
+  if (to.layout.excess)
+    value = value + k.i32c(128);
   switch (to.layout.elem) {
   case Elem::I8: case Elem::U8: return k.store(k.truncate(value, k.i8()), p);
   case Elem::I16: return k.store(k.truncate(value, k.i16()), p);

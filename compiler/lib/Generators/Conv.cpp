@@ -15,6 +15,9 @@ Range partition(KernelBuilder &k, Val count, Val thread, Val threads) {
   return {count * thread / threads, count * (thread + k.index(1)) / threads};
 }
 
+/// A panel of at least so many bytes is fetched ahead; smaller ones arrive before they cost anything.
+constexpr int64_t kPrefetchedPanel = 8192;
+
 static Val smaller(Val a, Val b) { return minOf(a, b); }
 
 Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
@@ -62,7 +65,7 @@ static std::string keyOf(const T &...values) {
   return key;
 }
 static std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
-static std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.lanes, d.vectors); }
+static std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.lanes, d.vectors); }
 static std::string keyOf(const ConvShape &s) {
   return keyOf(s.channels, s.outputs, s.kernelH, s.kernelW, s.strideH, s.strideW, s.dilationH, s.dilationW, s.outH, s.outW) +
          keyOf(s.x) + keyOf(s.out) + keyOf(s.residual) + keyOf(s.storedChannels, s.rowRuns, s.haloH, s.haloW);
@@ -107,12 +110,12 @@ static TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args
 }
 
 void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
-                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads) {
+                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads, int64_t fill) {
   if (haloH == 0 && haloW == 0)
     return;
   auto zero = [&](Val at, int64_t bytes) {
     int64_t whole = bytes / 16 * 16;
-    Val zeros = k.constantInt(k.vec(16, k.i8()), 0);
+    Val zeros = k.constantInt(k.vec(16, k.i8()), fill);
     k.forLoop(0, whole, 16, [&](Val i) { k.store(zeros, k.offset(at, i)); });
     if (bytes > whole)
       k.storeLanes(zeros, bytes - whole, k.offset(at, whole));
@@ -159,12 +162,22 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
   row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
   block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
 
+  bool prefetches = panel >= kPrefetchedPanel;
   forBlocks(k, dot, shape.outputs, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
     base.xStride = shape.strideW * shape.x.pixel;
     base.outStride = shape.out.pixel;
     base.residualStride = shape.residual.pixel;
-    k.forLoop(row.from, row.to, 1, [&](Val unit) {
+    std::vector<Val> fetched;
+    if (prefetches) {
+      // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
+      int64_t steps = reduction.steps * tiles;
+      for (const Reduction::Level &level : reduction.levels)
+        steps *= level.count;
+      base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(steps), k.index(1));
+      fetched = {k.shiftLeft(k.addressOf(k.offset(base.weights, panel)), 8)};
+    }
+    k.forLoop(row.from, row.to, 1, fetched, [&](Val unit, const std::vector<Val> &fetchedRow) {
       Val image = unit / k.index(shape.outH), y = unit - image * k.index(shape.outH);
       auto rowOf = [&](Val pointer, const PlaneStrides &s, int64_t step) {
         return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row * step));
@@ -174,19 +187,22 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
       at.out = rowOf(base.out, shape.out, 1);
       if (epilogue.residual != Epilogue::Residual::None)
         at.residual = rowOf(base.residual, shape.residual, 1);
-      k.forLoop(0, tiles, 1, [&](Val i) {
+      return k.forLoop(0, tiles, 1, fetchedRow, [&](Val i, const std::vector<Val> &fetchedTile) {
         Val x = smaller(i * k.index(positions), k.index(shape.outW - positions));
         TilePointers here = at;
+        if (prefetches)
+          here.prefetch = fetchedTile[0];
         here.x = k.offset(at.x, x * k.index(shape.strideW * shape.x.pixel));
         here.out = k.offset(at.out, x * k.index(shape.out.pixel));
         if (epilogue.residual != Epilogue::Residual::None)
           here.residual = k.offset(at.residual, x * k.index(shape.residual.pixel));
-        emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
+        Val next = emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
+        return prefetches ? std::vector<Val>{next} : std::vector<Val>();
       });
     });
   });
   emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread,
-               threads);
+               threads, epilogue.excess ? -128 : 0);
   k.end();
   return name;
 }

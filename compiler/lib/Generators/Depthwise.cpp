@@ -85,7 +85,7 @@ std::string emitDepthwise(KernelBuilder &k, const std::string &label, const Dept
       block(k.index(whole), rest);
   });
   emitZeroHalo(k, args[PaOut], conv.out, conv.outH, conv.outW, conv.out.pixel, conv.haloH, conv.haloW, args[PaRows], args[PaThread],
-               args[PaThreads]);
+               args[PaThreads], epilogue.excess ? -128 : 0);
   k.end();
   return name;
 }

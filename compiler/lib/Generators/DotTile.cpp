@@ -9,20 +9,16 @@ namespace triton {
 
 std::string TileChoice::name() const { return std::to_string(positions) + "x" + std::to_string(dot.nr()); }
 
-std::string Epilogue::key() const {
-  return std::to_string(int(out)) + "." + std::to_string(lo) + "." + std::to_string(hi) + "." + std::to_string(int(residual)) + "." +
-         std::to_string(llvm::bit_cast<uint32_t>(residualM)) + "." + std::to_string(int(scale));
-}
-
-TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width) {
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess) {
   TileChoice tile;
   tile.dot.kind = target.dotKind(trits);
   tile.dot.actUnsigned = actUnsigned;
+  tile.dot.excess = excess && tile.dot.biased();
   tile.dot.lanes = target.lanes32();
   int64_t lanes = tile.dot.lanes, registers = target.vectorRegisters;
   // Registers beside accumulators and weights: the broadcast, and what the dot product needs on the way.
   int64_t spare = tile.dot.kind == DotKind::Dpbusd ? 1 : 3;
-  if (tile.dot.biased())
+  if (tile.dot.biased() && !tile.dot.excess)
     ++spare; // the constant 0x80
   bool neon = tile.dot.kind == DotKind::MulLong;
   auto capacity = [&](int64_t vectors) {
@@ -47,6 +43,9 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
 }
 
 namespace {
+
+/// A run of so few steps is written out: the loop would cost more than it saves.
+constexpr int64_t kUnrolledSteps = 8;
 
 /// One step group of the reduction for all positions: loads, broadcasts, dot products.
 class DotEmitter {
@@ -77,7 +76,7 @@ private:
 
   Val quad(Val x, int64_t at) {
     Val a = k.splat(k.load(k.i32(), k.offset(x, at)), dot.lanes);
-    return dot.biased() ? a ^ k.constantInt(a.type(), 0x80808080) : a;
+    return dot.biased() && !dot.excess ? a ^ k.constantInt(a.type(), 0x80808080) : a;
   }
   std::vector<Val> loadWeights(Val w, Type type, int64_t bytes) {
     std::vector<Val> result;
@@ -155,15 +154,22 @@ private:
 struct Running {
   std::vector<Val> acc; // all sets
   Val w;
+  Val prefetch; // an address * 256, or absent
 };
 
 std::vector<Val> pack(const Running &r) {
   std::vector<Val> values = r.acc;
   values.push_back(r.w);
+  if (r.prefetch)
+    values.push_back(r.prefetch);
   return values;
 }
-Running unpack(std::vector<Val> values) {
+Running unpack(std::vector<Val> values, bool prefetches) {
   Running r;
+  if (prefetches) {
+    r.prefetch = values.back();
+    values.pop_back();
+  }
   r.w = values.back();
   values.pop_back();
   r.acc = std::move(values);
@@ -172,7 +178,7 @@ Running unpack(std::vector<Val> values) {
 
 } // namespace
 
-void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
+Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
               int64_t positions, int64_t vectors, int64_t lanesOfLast) {
   DotEmitter emitter(k, dot, positions, vectors);
   Type i32s = k.vec(dot.lanes, k.i32());
@@ -188,6 +194,8 @@ void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, 
         state.acc.push_back(s == 0 && dot.biased() ? k.load(i32s, k.offset(at.start, v * dot.lanes * 4), dot.lanes * 4)
                                                    : k.constantInt(i32s, 0));
   state.w = at.weights;
+  state.prefetch = at.prefetch;
+  bool prefetches = bool(at.prefetch);
 
   auto body = [&](Running in, Val x, int64_t useSets) {
     for (int64_t s = 0; s < useSets; ++s) {
@@ -196,13 +204,22 @@ void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, 
       std::copy(acc.begin(), acc.end(), in.acc.begin() + s * count);
     }
     in.w = k.offset(in.w, useSets * group * stepBytes);
+    if (prefetches) {
+      k.prefetch(k.pointerTo(k.shiftRightLogical(in.prefetch, 8)));
+      in.prefetch = in.prefetch + (useSets * group == 1 ? at.prefetchStep : at.prefetchStep * k.index(useSets * group));
+    }
     return in;
   };
   auto run = [&](Running in, Val x) {
     int64_t stride = sets * group, whole = reduction.steps / stride * stride;
+    if (reduction.steps / stride <= kUnrolledSteps && whole == reduction.steps) {
+      for (int64_t step = 0; step < whole; step += stride)
+        in = body(in, k.offset(x, step * dot.kr()), sets);
+      return in;
+    }
     auto loop = [&](Running r, int64_t from, int64_t to, int64_t useSets) {
-      return unpack(k.forLoop(from * dot.kr(), to * dot.kr(), useSets * group * dot.kr(), pack(r),
-                              [&](Val iv, const std::vector<Val> &values) { return pack(body(unpack(values), k.offset(x, iv), useSets)); }));
+      auto each = [&](Val iv, const std::vector<Val> &values) { return pack(body(unpack(values, prefetches), k.offset(x, iv), useSets)); };
+      return unpack(k.forLoop(from * dot.kr(), to * dot.kr(), useSets * group * dot.kr(), pack(r), each), prefetches);
     };
     in = loop(in, 0, whole, sets);
     return loop(in, whole, reduction.steps, 1);
@@ -211,59 +228,16 @@ void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, 
     if (level == reduction.levels.size())
       return run(in, x);
     const Reduction::Level &l = reduction.levels[level];
-    return unpack(k.forLoop(0, l.count * l.xStride, l.xStride, pack(in), [&](Val iv, const std::vector<Val> &values) {
-      return pack(nest(unpack(values), k.offset(x, iv), level + 1));
-    }));
+    auto each = [&](Val iv, const std::vector<Val> &values) { return pack(nest(unpack(values, prefetches), k.offset(x, iv), level + 1)); };
+    return unpack(k.forLoop(0, l.count * l.xStride, l.xStride, pack(in), each), prefetches);
   };
   state = nest(state, at.x, 0);
   for (int64_t s = 1; s < sets; ++s)
     for (int64_t i = 0; i < count; ++i)
       state.acc[i] = state.acc[i] + state.acc[s * count + i];
 
-  // The end: sums to codes, channel vector by channel vector, so that m and b are loaded once.
-  Type f32s = k.vec(dot.lanes, k.f32());
-  for (int64_t v = 0; v < vectors; ++v) {
-    int64_t channels = v + 1 == vectors ? lanesOfLast : dot.lanes;
-    Val m, b;
-    if (epilogue.out != Epilogue::Out::Sums) {
-      m = k.load(f32s, k.offset(at.m, v * dot.lanes * 4), dot.lanes * 4);
-      b = k.load(f32s, k.offset(at.b, v * dot.lanes * 4), dot.lanes * 4);
-    }
-    for (int64_t p = 0; p < positions; ++p) {
-      Val scale = epilogue.scale == Epilogue::Scale::None     ? Val()
-                  : epilogue.scale == Epilogue::Scale::PerRow ? k.load(k.f32(), k.offset(at.scale, p * at.scaleStride))
-                                                              : k.load(k.f32(), at.scale);
-      Val residual = epilogue.residual == Epilogue::Residual::None
-                         ? Val()
-                         : k.offset(at.residual, p * at.residualStride + v * dot.lanes * epilogue.residualBytes());
-      emitEpilogue(k, epilogue, state.acc[p * vectors + v], m, b, scale, residual,
-                   k.offset(at.out, p * at.outStride + v * dot.lanes * epilogue.outBytes()), dot.lanes, channels);
-    }
-  }
-}
-
-void emitEpilogue(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, Val out, int64_t lanes,
-                  int64_t channels) {
-  if (epilogue.out == Epilogue::Out::Sums)
-    return k.storeLanes(sum, channels, out);
-  Val t = b;
-  if (residual) {
-    Val r;
-    if (epilogue.residual == Epilogue::Residual::Real) {
-      r = k.load(k.vec(lanes, k.f32()), residual);
-    } else {
-      Val codes = k.load(k.vec(lanes, k.i8()), residual);
-      r = k.intToFloat(epilogue.residual == Epilogue::Residual::Unsigned ? k.zeroExtend(codes, k.i32()) : k.signExtend(codes, k.i32()));
-    }
-    t = k.fma(r, k.splat(k.f32c(epilogue.residualM), lanes), b);
-  }
-  Val y = k.fma(k.intToFloat(sum), scale ? k.splat(scale, lanes) * m : m, t);
-  if (epilogue.out == Epilogue::Out::Real)
-    return k.storeLanes(y, channels, out);
-  // A NaN can only come from a run-time scale or a real residual; its code is 0.
-  if (scale || epilogue.residual == Epilogue::Residual::Real)
-    y = select(compare(Cmp::Eq, y, y), y, k.constant(y.type(), 0.0));
-  k.storeLanes(k.truncate(k.roundClampLow8(y, double(epilogue.lo), double(epilogue.hi)), k.i8()), channels, out);
+  emitTileEnd(k, epilogue, llvm::ArrayRef(state.acc).take_front(count), at, dot.lanes, positions, vectors, lanesOfLast);
+  return state.prefetch;
 }
 
 } // namespace triton

@@ -24,11 +24,13 @@ struct Reduction {
 struct DotSpec {
   DotKind kind = DotKind::MaddWd;
   bool actUnsigned = true;
+  bool excess = false; ///< signed codes lie in memory as code + 128 (Layout::excess)
   int64_t lanes = 4;   ///< 32-bit lanes of a vector
   int64_t vectors = 2; ///< V of a panel
   int64_t kr() const { return dotSteps(kind); }
   int64_t nr() const { return lanes * vectors; }
-  /// Signed codes go to an unsigned instruction as code + 128; the sums then start at -128 * sum(w).
+  /// Signed codes go to an unsigned instruction as code + 128; the sums then start at -128 * sum(w). Unless they lie so in memory,
+  /// every broadcast adds the 128.
   bool biased() const { return dotWantsUnsigned(kind) && !actUnsigned; }
 };
 
@@ -40,15 +42,17 @@ struct TileChoice {
 };
 
 /// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes).
-TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width);
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess = false);
 
 /// What happens to finished sums: y = fma(f(acc), m, t), then codes or reals. Arrays are padded to whole panels.
 struct Epilogue {
   enum class Out : uint8_t { Codes, Real, Sums } out = Out::Codes;
   int64_t lo = 0, hi = 0;
-  enum class Residual : uint8_t { None, Signed, Unsigned, Real } residual = Residual::None;
+  enum class Residual : uint8_t { None, Signed, Unsigned, Real, Excess } residual = Residual::None; ///< Excess: code + 128
   float residualM = 1.0f;
   enum class Scale : uint8_t { None, PerTensor, PerRow } scale = Scale::None;
+  bool excess = false;  ///< codes are stored as code + 128
+  bool bounded = false; ///< |y| < 2^30 for all sums that can occur: y may be rounded to an integer before it is clamped
   int64_t outBytes() const { return out == Out::Codes ? 1 : 4; }
   int64_t residualBytes() const { return residual == Residual::Real ? 4 : 1; }
   std::string key() const;
@@ -57,16 +61,28 @@ struct Epilogue {
 /// Pointers of one tile, already at its block of channels and its first position.
 struct TilePointers {
   Val x, weights, start, m, b, scale, residual, out;
+  Val prefetch, prefetchStep; ///< (may be absent) an address * 256 to fetch into the second-level cache, and what each step adds to it
   int64_t xStride = 0, residualStride = 0, outStride = 0; ///< bytes between positions
   int64_t scaleStride = 0;
 };
 
+/// fma(f(sum), m, t) for one vector of sums: m and b are vectors, `scale` and `residual` may be absent.
+Val emitAffine(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, int64_t lanes);
+/// True if sums may end by emitPackedCodes.
+bool endsPacked(const TargetDesc &target, const Epilogue &epilogue);
+/// Reals to codes, four vectors at once: rounded, packed with saturation, clamped as bytes. `epilogue` is endsPacked.
+Val emitPackedCodes(KernelBuilder &k, const Epilogue &epilogue, mlir::ArrayRef<Val> four);
 /// Emits the end of one vector of sums: m and b are vectors, `scale` (may be absent) a scalar, `channels` lanes are stored.
 void emitEpilogue(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, Val out, int64_t lanes,
                   int64_t channels);
 
-/// Emits one tile: P positions, the first `vectors` vectors of the panel, `lanesOfLast` channels stored of the last one.
-void emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
+/// Emits the end of a whole tile: sums[p * vectors + v].
+void emitTileEnd(KernelBuilder &k, const Epilogue &epilogue, mlir::ArrayRef<Val> sums, const TilePointers &at, int64_t lanes,
+                 int64_t positions, int64_t vectors, int64_t lanesOfLast);
+
+/// Emits one tile: P positions, the first `vectors` vectors of the panel, `lanesOfLast` channels stored of the last one. Returns where
+/// the next tile's prefetch goes on.
+Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
               int64_t positions, int64_t vectors, int64_t lanesOfLast);
 
 } // namespace triton

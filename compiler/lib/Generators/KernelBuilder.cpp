@@ -153,6 +153,9 @@ Val KernelBuilder::load(Type type, Val pointer, int64_t alignment) {
 void KernelBuilder::store(Val value, Val pointer, int64_t alignment) {
   b.create<LLVM::StoreOp>(location, value.v, pointer.v, alignment);
 }
+void KernelBuilder::prefetch(Val pointer) { b.create<LLVM::Prefetch>(location, pointer.v, 0, 2, 1); }
+Val KernelBuilder::addressOf(Val pointer) { return wrap(b.create<LLVM::PtrToIntOp>(location, i64(), pointer.v)); }
+Val KernelBuilder::pointerTo(Val address) { return wrap(b.create<LLVM::IntToPtrOp>(location, pointerType, address.v)); }
 void KernelBuilder::storeLanes(Val vector, int64_t lanes, Val pointer) {
   auto type = dyn_cast<VectorType>(vector.type());
   if (!type || type.getNumElements() == lanes)
@@ -336,6 +339,9 @@ Val KernelBuilder::sqrt(Val a) { return wrap(b.create<LLVM::SqrtOp>(location, a.
 Val KernelBuilder::maxInt(Val a, Val c, bool isUnsigned) {
   return isUnsigned ? wrap(b.create<arith::MaxUIOp>(location, a.v, c.v)) : wrap(b.create<arith::MaxSIOp>(location, a.v, c.v));
 }
+Val KernelBuilder::minInt(Val a, Val c, bool isUnsigned) {
+  return isUnsigned ? wrap(b.create<arith::MinUIOp>(location, a.v, c.v)) : wrap(b.create<arith::MinSIOp>(location, a.v, c.v));
+}
 Val KernelBuilder::abs(Val a) { return wrap(b.create<LLVM::FAbsOp>(location, a.v)); }
 Val KernelBuilder::shiftLeft(Val a, int64_t bits) {
   return wrap(b.create<arith::ShLIOp>(location, a.v, constantInt(a.type(), bits).v));
@@ -346,15 +352,50 @@ Val KernelBuilder::shiftRight(Val a, int64_t bits) {
 Val KernelBuilder::shiftRightLogical(Val a, int64_t bits) {
   return wrap(b.create<arith::ShRUIOp>(location, a.v, constantInt(a.type(), bits).v));
 }
-Val KernelBuilder::roundClampLow8(Val y, double lo, double hi) {
+Val KernelBuilder::roundClampLow8(Val y, double lo, double hi, int64_t add) {
   // The bounds are integers, so clamping first gives the same; adding 1.5 * 2^23 then rounds to nearest even and leaves the
-  // integer in the low bits of the significand.
+  // integer in the low bits of the significand. An even number more or less changes no tie.
+  assert(add % 2 == 0 && "ties would go the other way");
   Val clamped = minOf(maxOf(y, constant(y.type(), lo)), constant(y.type(), hi));
-  return bitcast(clamped + 12582912.0, like(y.type(), i32()));
+  return bitcast(clamped + (12582912.0 + double(add)), like(y.type(), i32()));
 }
 Val KernelBuilder::roundClamp(Val y, double lo, double hi) {
   Val low = roundClampLow8(y, lo, hi);
   return low - constantInt(low.type(), 0x4B400000);
+}
+Val KernelBuilder::roundToInt(Val y) {
+  auto type = cast<VectorType>(y.type());
+  Type ints = like(type, i32());
+  switch (type.getNumElements()) {
+  case 16: {
+    Val zero = constantInt(ints, 0), all = constantInt(i16(), -1);
+    return intrinsic("llvm.x86.avx512.mask.cvtps2dq.512", ints, {y, zero, all, i32c(4)}); // 4: the mode that is set, to nearest even
+  }
+  case 8: return intrinsic("llvm.x86.avx.cvt.ps2dq.256", ints, {y});
+  default: return intrinsic("llvm.x86.sse2.cvtps2dq", ints, {y});
+  }
+}
+Val KernelBuilder::packToBytes(ArrayRef<Val> four, bool isUnsigned) {
+  int64_t lanes = cast<VectorType>(four[0].type()).getNumElements();
+  Type words = vec(2 * lanes, i16()), bytes = vec(4 * lanes, i8());
+  const char *toWords = lanes == 16 ? "llvm.x86.avx512.packssdw.512" : lanes == 8 ? "llvm.x86.avx2.packssdw" : "llvm.x86.sse2.packssdw.128";
+  const char *toBytes = isUnsigned ? (lanes == 16  ? "llvm.x86.avx512.packuswb.512"
+                                      : lanes == 8 ? "llvm.x86.avx2.packuswb"
+                                                   : "llvm.x86.sse2.packuswb.128")
+                                   : (lanes == 16  ? "llvm.x86.avx512.packsswb.512"
+                                      : lanes == 8 ? "llvm.x86.avx2.packsswb"
+                                                   : "llvm.x86.sse2.packsswb.128");
+  Val low = intrinsic(toWords, words, {four[0], four[1]}), high = intrinsic(toWords, words, {four[2], four[3]});
+  Val packed = intrinsic(toBytes, bytes, {low, high});
+  if (lanes == 4)
+    return packed;
+  // Packing works within 128 bits: group q of four lanes of vector i is dword 4 * q + i now and belongs at i * lanes / 4 + q.
+  llvm::SmallVector<int32_t> order;
+  for (int32_t i = 0; i < 4; ++i)
+    for (int32_t q = 0; q < lanes / 4; ++q)
+      order.push_back(4 * q + i);
+  Val dwords = bitcast(packed, vec(lanes, i32()));
+  return bitcast(shuffle(dwords, dwords, order), bytes);
 }
 Val KernelBuilder::intrinsic(const char *name, Type result, ArrayRef<Val> arguments) {
   llvm::SmallVector<Value> values;

@@ -97,6 +97,10 @@ public:
   void store(Val value, Val pointer, int64_t alignment = 1);
   /// Stores the first `lanes` lanes in as few pieces as their number allows.
   void storeLanes(Val vector, int64_t lanes, Val pointer);
+  /// Asks for the cache line at an address to be brought into the second-level cache. Any address may be given.
+  void prefetch(Val pointer);
+  Val addressOf(Val pointer);     ///< as an i64
+  Val pointerTo(Val address);
   /// Loads `lanes` lanes without touching what lies behind them; the other lanes of the result are zero.
   Val loadLanes(mlir::Type vectorType, int64_t lanes, Val pointer);
 
@@ -129,14 +133,19 @@ public:
   Val fma(Val a, Val b, Val c);        ///< one rounding, on every target
   Val sqrt(Val a);
   Val maxInt(Val a, Val b, bool isUnsigned);
+  Val minInt(Val a, Val b, bool isUnsigned);
   Val abs(Val a);                      ///< floats
   Val shiftLeft(Val a, int64_t bits);
   Val shiftRight(Val a, int64_t bits); ///< arithmetic
   Val shiftRightLogical(Val a, int64_t bits);
   /// clamp(rne(y), lo, hi) as an integer (i32 lanes), lo and hi integers within +-2^21; NaN gives lo.
   Val roundClamp(Val y, double lo, double hi);
-  /// The low 8 bits are right, the others are not: what a store of codes needs.
-  Val roundClampLow8(Val y, double lo, double hi);
+  /// The same plus `add`. The low 8 bits are right, the others are not: what a store of codes needs.
+  Val roundClampLow8(Val y, double lo, double hi, int64_t add = 0);
+  /// rne(y) as i32 lanes, |y| < 2^31 (x86 only, whole vectors).
+  Val roundToInt(Val y);
+  /// Vectors of i32 lanes, four of them, to the bytes of one vector in the same order, saturated (x86 only, whole vectors).
+  Val packToBytes(mlir::ArrayRef<Val> four, bool isUnsigned);
   Val intrinsic(const char *name, mlir::Type result, mlir::ArrayRef<Val> arguments);
 
   mlir::Value make(Val v) { return v.v; }

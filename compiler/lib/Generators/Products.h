@@ -58,8 +58,9 @@ struct Range {
 };
 Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
 
-/// Fills the halo of an NHWC tensor with zeros; the parts of all threads together cover it. `out` is at element (0, 0, 0).
+/// Fills the halo of an NHWC tensor with zeros, or what stands for them; the parts of all threads together cover it. `out` is at element
+/// (0, 0, 0).
 void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
-                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads);
+                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads, int64_t fill = 0);
 
 } // namespace triton
