@@ -20,6 +20,8 @@ struct ReadyStep {
   uint32_t index;
   int32_t onlyInput;
   tri_dtype onlyDtype;
+  uint32_t cost;  // nanoseconds on one thread for batch 1, roughly; 0: not known
+  int32_t parts;  // threads that share it in the current run
 };
 
 /// A tensor of the entry point, with the session's own buffer for callers whose buffers are not padded.
@@ -45,7 +47,7 @@ struct tri_session {
   uint32_t inputCount, outputCount, stepCount;
   Slot *inputs, *outputs;
   ReadyStep *steps;
-  const ReadyStep **active; // the steps of the current run
+  ReadyStep **active;       // the steps of the current run
   const void **inputPointers;
   void **outputPointers;
   uint8_t *workspace;
@@ -53,6 +55,7 @@ struct tri_session {
 
   // The current run.
   uint32_t activeCount;
+  bool shared; // by several threads: at least one step is
   int64_t batch;
   uint64_t *profile;
   uint32_t hostPosition; // the step that the host's threads do
@@ -152,11 +155,12 @@ static tri_status checkSizes(const fb::Entry &entry, int64_t batch, tri_error *e
 }
 
 static void fillSteps(tri_session &session) {
+  const auto *costs = session.program->step_costs();
   for (uint32_t i = 0; i < session.stepCount; ++i) {
     const fb::Step &step = *session.entry->steps()->Get(i);
     uint8_t *address = session.model->code + session.program->step_offsets()->Get(i);
     session.steps[i] = {reinterpret_cast<tri_step_fn>(reinterpret_cast<uintptr_t>(address)), i, step.only_input(),
-                        tri_dtype(step.only_dtype())};
+                        tri_dtype(step.only_dtype()), costs ? costs->Get(i) : 0, 1};
   }
 }
 
@@ -216,7 +220,7 @@ extern "C" tri_status tri_session_create(const tri_model *model, const tri_sessi
   session->inputs = reinterpret_cast<Slot *>(block + inputsAt);
   session->outputs = session->inputs + inputs;
   session->steps = reinterpret_cast<ReadyStep *>(block + stepsAt);
-  session->active = reinterpret_cast<const ReadyStep **>(block + activeAt);
+  session->active = reinterpret_cast<ReadyStep **>(block + activeAt);
   session->inputPointers = reinterpret_cast<const void **>(block + pointersAt);
   session->outputPointers = reinterpret_cast<void **>(block + pointersAt) + inputs;
   session->threadHandles = reinterpret_cast<pthread_t *>(block + handlesAt);
@@ -293,9 +297,21 @@ static uint64_t nowNs() {
   return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
 }
 
+/// A thread should have at least this much of a step: about ten times what it costs to meet at a barrier.
+static constexpr uint64_t kNanosecondsForOneMore = 1500;
+
+/// How many threads share a step: fixed before the run, by the compiler's estimate and the batch.
+static int32_t partsOf(const tri_session &session, uint32_t cost, int64_t batch) {
+  if (cost == 0) return session.threads;
+  const uint64_t parts = uint64_t(cost) * uint64_t(batch) / kNanosecondsForOneMore; // a product too large wraps, which costs time only
+  return parts < 2 ? 1 : parts < uint64_t(session.threads) ? int32_t(parts) : session.threads;
+}
+
 static void runStep(tri_session &session, uint32_t position, int32_t thread) {
+  const int32_t parts = session.active[position]->parts;
+  if (thread >= parts) return;
   const tri_kernel_args args = {session.model->arena, session.workspace, session.inputPointers, session.outputPointers,
-                                session.batch,        thread,            session.threads};
+                                session.batch,        thread,            parts};
   if (const int32_t code = session.active[position]->function(&args)) {
     // All parts of a step end before the next one begins, so the first to get here is of the first step that fails.
     int64_t none = 0;
@@ -317,7 +333,9 @@ static void teamJob(void *argument, int32_t thread) {
   uint64_t before = timed ? nowNs() : 0;
   for (uint32_t i = 0; i < count; ++i) {
     runStep(session, i, thread);
-    session.team.barrier();
+    // Steps of one thread follow each other without meeting the others. If one of them fails, the next ones compute from what it left.
+    const bool alone = i + 1 < count && session.active[i]->parts == 1 && session.active[i + 1]->parts == 1;
+    if (!alone) session.team.barrier();
     if (timed) {
       const uint64_t now = nowNs();
       session.profile[session.active[i]->index] = now - before;
@@ -325,7 +343,7 @@ static void teamJob(void *argument, int32_t thread) {
     }
     // After its last barrier a thread must not look at the session: the next run may already be filling it.
     if (i + 1 == count) return;
-    if (failedBy(session, i)) {
+    if (!alone && failedBy(session, i)) {
       session.team.barrier();
       return;
     }
@@ -343,9 +361,9 @@ static void runWithoutTeam(tri_session &session) {
   const DefaultFloatMode mode;
   uint64_t before = session.profile ? nowNs() : 0;
   for (uint32_t i = 0; i < session.activeCount && !(i && failedBy(session, i - 1)); ++i) {
-    if (session.parallelFor && session.threads > 1) {
+    if (session.parallelFor && session.active[i]->parts > 1) {
       session.hostPosition = i;
-      session.parallelFor(session.parallelForContext, hostJob, &session, session.threads);
+      session.parallelFor(session.parallelForContext, hostJob, &session, session.active[i]->parts);
     } else {
       runStep(session, i, 0);
     }
@@ -415,9 +433,12 @@ static void prepareRun(tri_session &session, const tri_run_args &args, int64_t b
   for (uint32_t i = 0; i < session.outputCount; ++i)
     session.outputPointers[i] = (args.outputs[i].flags & TRI_BUFFER_PADDED) ? args.outputs[i].data : session.outputs[i].staging;
   session.activeCount = 0;
+  session.shared = false;
   for (uint32_t i = 0; i < session.stepCount; ++i) {
-    const ReadyStep &step = session.steps[i];
+    ReadyStep &step = session.steps[i];
     if (step.onlyInput >= 0 && args.inputs[step.onlyInput].dtype != step.onlyDtype) continue;
+    step.parts = partsOf(session, step.cost, batch);
+    session.shared |= step.parts > 1;
     session.active[session.activeCount++] = &step;
   }
 }
@@ -436,7 +457,7 @@ extern "C" tri_status tri_session_run(tri_session *session, const tri_run_args *
   const int64_t batch = args->batch ? args->batch : session->maxBatch;
   if (const tri_status status = checkRun(session, args, batch, err); status != TRI_OK) return status;
   prepareRun(*session, *args, batch);
-  if (session->hasTeam && session->activeCount)
+  if (session->hasTeam && session->shared)
     session->team.run(teamJob, session);
   else
     runWithoutTeam(*session);

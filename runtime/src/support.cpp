@@ -6,6 +6,9 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #define TRI_TEXT_OF(x) #x
 #define TRI_TEXT(x) TRI_TEXT_OF(x)
@@ -69,10 +72,20 @@ tri_status triton::runtime::fail(tri_error *err, tri_status status, const char *
   return status;
 }
 
+/// Weights are streamed once a run: with pages of 2 MiB the processor neither runs out of translations nor stops fetching ahead at every
+/// 4 KiB. Only advice; a system that has none of them gives small ones.
+static constexpr size_t kHugePageBytes = size_t(2) << 20;
+
 static void *systemAllocate(void *, size_t bytes, size_t alignment) {
   void *pointer = nullptr;
   if (alignment < sizeof(void *)) alignment = sizeof(void *);
-  return posix_memalign(&pointer, alignment, bytes) == 0 ? pointer : nullptr;
+  const bool huge = bytes >= kHugePageBytes;
+  if (huge && alignment < kHugePageBytes) alignment = kHugePageBytes;
+  if (posix_memalign(&pointer, alignment, bytes) != 0) return nullptr;
+#if defined(__linux__)
+  if (huge) (void)madvise(pointer, bytes / kHugePageBytes * kHugePageBytes, MADV_HUGEPAGE);
+#endif
+  return pointer;
 }
 
 static void systemRelease(void *, void *pointer, size_t) { free(pointer); }

@@ -226,6 +226,7 @@ public:
       if (auto lowered = lower(c, step, detail); !lowered)
         return lowered.takeError();
       c.endStep();
+      variant.stepCosts.push_back(estimateCost(target, step.macsPerBatch, step.bytesPerBatch, c.plainLoops));
       variant.stepNames.push_back(step.name + (detail.empty() ? "" : "_" + detail) + "_" + target.name);
     }
     if (options.onStage)
@@ -254,6 +255,7 @@ public:
 
 private:
   Result<void> lower(StepContext &c, const PlannedStep &step, std::string &detail) {
+    c.plainLoops = step.kind != PlannedStep::Compute;
     if (step.kind == PlannedStep::Materialise) {
       // The view of the destination is the argument's buffer; what is read is the caller's.
       View to = c.view(step.value);
@@ -283,6 +285,9 @@ private:
         return {};
       }
     }
+    if (options.optLevel >= 2 && lowerVectorQuantise(c, step.op))
+      return {};
+    c.plainLoops = true;
     if (!lowerByLoops(c, step.op))
       return Error{"no generator covers '" + step.op->getName().getStringRef().str() + "' (" + describeLocation(step.op->getLoc()) + ")"};
     if (!step.layer.empty())

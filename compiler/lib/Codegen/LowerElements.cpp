@@ -2,6 +2,8 @@
 // into them, so one function covers plain loops (-O0) and fused chains (-O1 and above).
 #include "StepContext.h"
 
+#include "InputTable.h"
+
 #include "../Generators/FloatFunctions.h"
 
 #include "ternary/Constants.h"
@@ -378,24 +380,11 @@ Val argumentElement(StepContext &c, BlockArgument argument, const Index &at) {
 /// quantize of a uint8 input: one table of codes (section 10).
 Val inputLookup(StepContext &c, QuantizeOp op, BlockArgument argument, const Index &at) {
   QuantType type = quantOf(op.getResult());
-  Preprocessing p = preprocessingOf(argument);
-  std::vector<int8_t> codes;
-  float scale = type.getScale(), reciprocal = 1.0f / scale;
-  for (float x : p.table) {
-    float scaled = x * reciprocal;
-    int64_t code;
-    if (type.getKind() == CodeKind::T)
-      code = !(std::fabs(x) > scale * 0.5f) ? 0 : x > 0 ? 1 : -1;
-    else if (scaled != scaled)
-      code = std::clamp<int64_t>(0, type.getLo(), type.getHi());
-    else
-      code = int64_t(std::clamp(std::nearbyint(scaled), float(type.getLo()), float(type.getHi())));
-    codes.push_back(int8_t(code));
-  }
+  std::vector<int8_t> codes = inputCodes(type, argument);
   View raw = c.view(argument);
   raw.layout = Layout::rowMajor(RankedTensorType::get(tensorOf(argument).getShape(), IntegerType::get(argument.getContext(), 8, IntegerType::Unsigned)));
   Val code = c.k.zeroExtend(c.loadElement(raw, at), c.k.i64());
-  Val place = channelOf(c, at, p.channels) * c.k.index(256) + code;
+  Val place = channelOf(c, at, int64_t(codes.size()) / 256) * c.k.index(256) + code;
   Val byte = c.k.load(c.k.i8(), c.k.offset(c.table("input.codes", codes), place));
   return type.isSigned() ? c.k.signExtend(byte, c.k.i32()) : c.k.zeroExtend(byte, c.k.i32());
 }
@@ -480,6 +469,23 @@ Val computeElement(StepContext &c, Operation *op, const Index &at) {
 }
 
 } // namespace
+
+std::vector<int8_t> inputCodes(QuantType type, BlockArgument argument) {
+  std::vector<int8_t> codes;
+  float scale = type.getScale(), reciprocal = 1.0f / scale;
+  for (float x : preprocessingOf(argument).table) {
+    float scaled = x * reciprocal;
+    int64_t code;
+    if (type.getKind() == CodeKind::T)
+      code = !(std::fabs(x) > scale * 0.5f) ? 0 : x > 0 ? 1 : -1;
+    else if (scaled != scaled)
+      code = std::clamp<int64_t>(0, type.getLo(), type.getHi());
+    else
+      code = int64_t(std::clamp(std::nearbyint(scaled), float(type.getLo()), float(type.getHi())));
+    codes.push_back(int8_t(code));
+  }
+  return codes;
+}
 
 Val emitElement(StepContext &c, Value v, const Index &at) {
   if (auto argument = dyn_cast<BlockArgument>(v); argument && c.variant.storage[v].kind == Storage::Input)

@@ -64,6 +64,16 @@ public:
     return c.k.offset(c.weights, int64_t(c.variant.place(p)));
   }
 
+  /// Gives each place the weights of output `channelAt(place)`; places without one get zeros.
+  void rearrange(int64_t outputs, int64_t places, int64_t (*channelAt)(int64_t)) {
+    int64_t each = int64_t(codes.size()) / outputs;
+    std::vector<int8_t> result(places * each);
+    for (int64_t place = 0; place < places; ++place)
+      if (int64_t o = channelAt(place); o < outputs)
+        std::copy_n(codes.begin() + o * each, each, result.begin() + place * each);
+    codes = std::move(result);
+  }
+
   /// -128 * sum(w) of each output.
   Val biasedStart(int64_t outputs) {
     std::vector<int32_t> start((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding);
@@ -107,9 +117,9 @@ int64_t mostOf(Value v) {
   return q ? std::max<int64_t>(q.getHi(), -q.getLo()) : 1;
 }
 
-/// `sumBound`: of |acc|, see Weights::sumBound.
+/// `sumBound`: of |acc|, see Weights::sumBound. `channelAt`: which channel's factors stand at a place, if not its own.
 template <typename Fused>
-End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, double sumBound) {
+End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, double sumBound, int64_t (*channelAt)(int64_t) = nullptr) {
   End end;
   double greatest[2] = {0, 0};
   auto padded = [&](ElementsAttr attr, const char *suffix) {
@@ -120,6 +130,12 @@ End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, dou
     if (values.size() == 1)
       values.assign(outputs, splat);
     values.resize((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding, 0.0f);
+    if (channelAt) {
+      std::vector<float> ordered;
+      for (size_t i = 0; i < values.size(); ++i)
+        ordered.push_back(values[size_t(channelAt(int64_t(i)))]);
+      values = std::move(ordered);
+    }
     return c.table(key + suffix, values);
   };
   end.m = padded(op.getM(), ".m");
@@ -161,7 +177,7 @@ End productEnd(StepContext &c, Fused op) {
 const char *dotName(DotKind kind) {
   switch (kind) {
   case DotKind::Dpbusd: return "vpdpbusd";
-  case DotKind::MaddUbs: return "vpmaddubsw+vpmaddwd";
+  case DotKind::MaddUbs: return "vpmaddubsw, 16-bit sums of up to 64 steps";
   case DotKind::MaddWd: return "pmaddwd on 16-bit products";
   case DotKind::MulLong: return "smlal on widened bytes";
   }
@@ -336,6 +352,35 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   return describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
 }
 
+LayerChoice lowerDepthwiseDot(StepContext &c, FusedConv2dOp op, const DepthwiseShape &shape, Weights &weights, double bound,
+                              const std::string &layer) {
+  const ConvShape &conv = shape.conv;
+  const Layout &x = c.variant.layouts.of[op.getX()];
+  int64_t kh = conv.kernelH, kw = conv.kernelW;
+  int64_t places = (conv.outputs + kDepthwiseDotChannels - 1) / kDepthwiseDotChannels * kDepthwiseDotChannels;
+  End end = endOf(c, op, conv.outputs, weights.key, bound, depthwiseDotChannel);
+  // [C][R][S] to [place][S][R].
+  weights.permute(conv.outputs, [&](int64_t j) { return j % kh * kw + j / kh; });
+  weights.rearrange(conv.outputs, places, depthwiseDotChannel);
+  Val panels = weights.panels(places, kw, kh, 16, 4);
+  Val start = shape.actUnsigned ? Val() : weights.biasedStart(places);
+  end.scale = c.scratch(depthwiseDotScratch(shape));
+  Val first = c.k.offset(c.view(op.getX()).base, -op.getPadding()[0] * conv.x.row - op.getPadding()[1] * conv.x.pixel);
+  Val out = c.view(op.getResult()).base;
+  std::string function;
+  {
+    Detached detached(c.k);
+    function = emitDepthwiseDot(c.k, "depthwise" + std::to_string(kh) + "x" + std::to_string(kw), shape, end.epilogue);
+  }
+  callProduct(c, function, first, panels, start, end, {}, out, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
+  LayerChoice choice;
+  choice.layer = layer;
+  choice.algorithm = "depthwise convolution on rows side by side";
+  choice.packing = std::string(weights.trits ? "t5" : "i8") + " on disk, i8 columns of the window by 64 channels";
+  choice.reason = std::string("vpdpbusd: four rows of a channel make one lane") + (shape.actUnsigned ? "" : ", codes + 128 with corrected sums");
+  return choice;
+}
+
 std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, const std::string &layer) {
   const Layout &x = c.variant.layouts.of[op.getX()], &out = c.variant.layouts.of[op.getResult()];
   auto padding = op.getPadding();
@@ -349,7 +394,10 @@ std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, cons
   shape.trits = weights.trits;
   int64_t taps = shape.conv.kernelH * shape.conv.kernelW;
   shape.sumBound = mostOf(op.getX()) * taps * (weights.trits ? 1 : 127);
-  End end = endOf(c, op, shape.conv.outputs, weights.key, weights.sumBound(shape.conv.outputs, mostOf(op.getX())));
+  double bound = weights.sumBound(shape.conv.outputs, mostOf(op.getX()));
+  End end = endOf(c, op, shape.conv.outputs, weights.key, bound);
+  if (depthwiseDotTakes(c.k.target(), shape, end.epilogue))
+    return lowerDepthwiseDot(c, op, shape, weights, bound, layer);
   Val residual;
   if (op.getResidual()) {
     View r = c.view(op.getResidual());

@@ -71,6 +71,7 @@ public:
   BlobTable &blobs;
   const llvm::DenseSet<mlir::Operation *> &inlined; ///< evaluated inside their only consumer
   int optLevel;
+  bool plainLoops = false;                          ///< element by element, no vectors
   std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for
 
   void beginStep(const std::string &name);
@@ -134,6 +135,8 @@ void lowerCopy(StepContext &c, const View &to, mlir::Value from);
 
 /// Lowers a product by the tiled generators; empty if they do not take it. `label` begins the function's name.
 std::optional<LayerChoice> lowerTiledProduct(StepContext &c, mlir::Operation *op, const std::string &layer);
+/// A quantiser of an input's rows as vectors. False if it does not take the operation.
+bool lowerVectorQuantise(StepContext &c, mlir::Operation *op);
 /// Vectorised pooling over channels-last codes.
 std::optional<LayerChoice> lowerVectorPool(StepContext &c, mlir::Operation *op, const std::string &layer);
 

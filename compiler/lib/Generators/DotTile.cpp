@@ -44,8 +44,11 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
 
 namespace {
 
-/// A run of so few steps is written out: the loop would cost more than it saves.
+/// A run of so few steps of vpdpbusd is written out: the loop would cost more than it saves. Other dot products need registers on the way.
 constexpr int64_t kUnrolledSteps = 8;
+
+/// vpmaddubsw makes pair sums of at most 2 * 255: so many of them fit 16 bits.
+constexpr int64_t kNarrowSteps = 32767 / 510;
 
 /// One step group of the reduction for all positions: loads, broadcasts, dot products.
 class DotEmitter {
@@ -71,6 +74,13 @@ public:
     }
   }
 
+  /// Sums of pairs in 16 bits (MaddUbs), added to 32-bit sums.
+  Val widened(Val sum, Val pairs) {
+    bool wide = dot.lanes == 16;
+    Val ones = k.constantInt(pairs.type(), 1);
+    return sum + k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {pairs, ones});
+  }
+
 private:
   Type i32s() { return k.vec(dot.lanes, k.i32()); }
 
@@ -90,7 +100,7 @@ private:
     for (int64_t p = 0; p < positions; ++p) {
       Val a = quad(x, p * xStride);
       for (int64_t v = 0; v < vectors; ++v)
-        acc[p * vectors + v] = k.intrinsic("llvm.x86.avx512.vpdpbusd.512", i32s(), {acc[p * vectors + v], a, weights[v]});
+        acc[p * vectors + v] = k.intrinsic(dot.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", i32s(), {acc[p * vectors + v], a, weights[v]});
     }
   }
 
@@ -98,14 +108,11 @@ private:
     bool wide = dot.lanes == 16;
     Type bytes = k.vec(dot.lanes * 4, k.i8()), words = k.vec(dot.lanes * 2, k.i16());
     std::vector<Val> weights = loadWeights(w, bytes, dot.lanes * 4);
-    Val ones = k.constantInt(words, 1);
     for (int64_t p = 0; p < positions; ++p) {
       Val a = k.bitcast(quad(x, p * xStride), bytes);
-      for (int64_t v = 0; v < vectors; ++v) {
-        Val pairs = k.intrinsic(wide ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw", words, {a, weights[v]});
-        Val quads = k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {pairs, ones});
-        acc[p * vectors + v] = acc[p * vectors + v] + quads;
-      }
+      for (int64_t v = 0; v < vectors; ++v)
+        acc[p * vectors + v] =
+            acc[p * vectors + v] + k.intrinsic(wide ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw", words, {a, weights[v]});
     }
   }
 
@@ -184,7 +191,8 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
   Type i32s = k.vec(dot.lanes, k.i32());
   int64_t count = positions * vectors, group = emitter.group(reduction.steps);
   // Few accumulators would wait for each other: several sets take turns along the reduction.
-  int64_t sets = count >= 8 ? 1 : std::min<int64_t>({4, 8 / count, std::max<int64_t>(1, reduction.steps / group)});
+  bool narrows = dot.kind == DotKind::MaddUbs; // sums wait in 16 bits for as many steps as are exact there
+  int64_t sets = count >= 8 || narrows ? 1 : std::min<int64_t>({4, 8 / count, std::max<int64_t>(1, reduction.steps / group)});
   int64_t stepBytes = dot.nr() * dot.kr();
 
   Running state;
@@ -210,9 +218,11 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
     }
     return in;
   };
-  auto run = [&](Running in, Val x) {
-    int64_t stride = sets * group, whole = reduction.steps / stride * stride;
-    if (reduction.steps / stride <= kUnrolledSteps && whole == reduction.steps) {
+  auto run = [&](Running in, Val x, int64_t steps) {
+    int64_t stride = sets * group, whole = steps / stride * stride;
+    // Where positions overlap, LLVM would keep what the steps share and run out of registers.
+    bool overlaps = positions > 1 && at.xStride < steps * dot.kr();
+    if (dot.kind == DotKind::Dpbusd && steps / stride <= kUnrolledSteps && whole == steps && !overlaps) {
       for (int64_t step = 0; step < whole; step += stride)
         in = body(in, k.offset(x, step * dot.kr()), sets);
       return in;
@@ -222,16 +232,42 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
       return unpack(k.forLoop(from * dot.kr(), to * dot.kr(), useSets * group * dot.kr(), pack(r), each), prefetches);
     };
     in = loop(in, 0, whole, sets);
-    return loop(in, whole, reduction.steps, 1);
+    return loop(in, whole, steps, 1);
   };
-  std::function<Running(Running, Val, size_t)> nest = [&](Running in, Val x, size_t level) {
-    if (level == reduction.levels.size())
-      return run(in, x);
+  /// Runs `part` on fresh 16-bit sums and adds them to the 32-bit ones.
+  auto narrowly = [&](Running in, const std::function<Running(Running)> &part) {
+    Running narrow = in;
+    narrow.acc.assign(count, k.constantInt(k.vec(dot.lanes * 2, k.i16()), 0));
+    narrow = part(narrow);
+    for (int64_t i = 0; i < count; ++i)
+      narrow.acc[i] = emitter.widened(in.acc[i], narrow.acc[i]);
+    return narrow;
+  };
+  std::function<Running(Running, Val, size_t, bool)> nest = [&](Running in, Val x, size_t level, bool wide) {
+    int64_t below = reduction.steps;
+    for (size_t i = level; i < reduction.levels.size(); ++i)
+      below *= reduction.levels[i].count;
+    if (narrows && wide && below <= kNarrowSteps)
+      return narrowly(in, [&](Running narrow) { return nest(narrow, x, level, false); });
+    if (level == reduction.levels.size()) {
+      if (!narrows || !wide)
+        return run(in, x, reduction.steps);
+      int64_t whole = reduction.steps / kNarrowSteps * kNarrowSteps, bytes = kNarrowSteps * dot.kr();
+      auto each = [&](Val iv, const std::vector<Val> &values) {
+        return pack(narrowly(unpack(values, prefetches), [&](Running narrow) { return run(narrow, k.offset(x, iv), kNarrowSteps); }));
+      };
+      in = unpack(k.forLoop(0, whole * dot.kr(), bytes, pack(in), each), prefetches);
+      if (whole == reduction.steps)
+        return in;
+      return narrowly(in, [&](Running narrow) { return run(narrow, k.offset(x, whole * dot.kr()), reduction.steps - whole); });
+    }
     const Reduction::Level &l = reduction.levels[level];
-    auto each = [&](Val iv, const std::vector<Val> &values) { return pack(nest(unpack(values, prefetches), k.offset(x, iv), level + 1)); };
+    auto each = [&](Val iv, const std::vector<Val> &values) {
+      return pack(nest(unpack(values, prefetches), k.offset(x, iv), level + 1, wide));
+    };
     return unpack(k.forLoop(0, l.count * l.xStride, l.xStride, pack(in), each), prefetches);
   };
-  state = nest(state, at.x, 0);
+  state = nest(state, at.x, 0, true);
   for (int64_t s = 1; s < sets; ++s)
     for (int64_t i = 0; i < count; ++i)
       state.acc[i] = state.acc[i] + state.acc[s * count + i];

@@ -35,12 +35,12 @@ bool endsPacked(const TargetDesc &target, const Epilogue &epilogue) {
   return target.arch == Arch::X86_64 && epilogue.out == Epilogue::Out::Codes && epilogue.bounded;
 }
 
-Val emitPackedCodes(KernelBuilder &k, const Epilogue &epilogue, ArrayRef<Val> four) {
+Val emitPackedCodes(KernelBuilder &k, const Epilogue &epilogue, ArrayRef<Val> four, bool inOrder) {
   llvm::SmallVector<Val, 4> rounded;
   for (Val y : four)
     rounded.push_back(k.roundToInt(y));
   bool isUnsigned = epilogue.lo >= 0;
-  Val codes = k.packToBytes(rounded, isUnsigned);
+  Val codes = k.packToBytes(rounded, isUnsigned, inOrder);
   if (epilogue.lo > (isUnsigned ? 0 : -128))
     codes = k.maxInt(codes, k.constantInt(codes.type(), epilogue.lo), isUnsigned);
   if (epilogue.hi < (isUnsigned ? 255 : 127))

@@ -375,7 +375,7 @@ Val KernelBuilder::roundToInt(Val y) {
   default: return intrinsic("llvm.x86.sse2.cvtps2dq", ints, {y});
   }
 }
-Val KernelBuilder::packToBytes(ArrayRef<Val> four, bool isUnsigned) {
+Val KernelBuilder::packToBytes(ArrayRef<Val> four, bool isUnsigned, bool inOrder) {
   int64_t lanes = cast<VectorType>(four[0].type()).getNumElements();
   Type words = vec(2 * lanes, i16()), bytes = vec(4 * lanes, i8());
   const char *toWords = lanes == 16 ? "llvm.x86.avx512.packssdw.512" : lanes == 8 ? "llvm.x86.avx2.packssdw" : "llvm.x86.sse2.packssdw.128";
@@ -387,7 +387,7 @@ Val KernelBuilder::packToBytes(ArrayRef<Val> four, bool isUnsigned) {
                                                    : "llvm.x86.sse2.packsswb.128");
   Val low = intrinsic(toWords, words, {four[0], four[1]}), high = intrinsic(toWords, words, {four[2], four[3]});
   Val packed = intrinsic(toBytes, bytes, {low, high});
-  if (lanes == 4)
+  if (lanes == 4 || !inOrder)
     return packed;
   // Packing works within 128 bits: group q of four lanes of vector i is dword 4 * q + i now and belongs at i * lanes / 4 + q.
   llvm::SmallVector<int32_t> order;

@@ -145,7 +145,8 @@ public:
   /// rne(y) as i32 lanes, |y| < 2^31 (x86 only, whole vectors).
   Val roundToInt(Val y);
   /// Vectors of i32 lanes, four of them, to the bytes of one vector in the same order, saturated (x86 only, whole vectors).
-  Val packToBytes(mlir::ArrayRef<Val> four, bool isUnsigned);
+  /// Not in order: the four lanes that each vector has in the same 128 bits stand together.
+  Val packToBytes(mlir::ArrayRef<Val> four, bool isUnsigned, bool inOrder = true);
   Val intrinsic(const char *name, mlir::Type result, mlir::ArrayRef<Val> arguments);
 
   mlir::Value make(Val v) { return v.v; }

@@ -52,6 +52,17 @@ std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearS
                        const Epilogue &epilogue);
 std::string emitDepthwise(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue);
 
+/// Channels that emitDepthwiseDot takes at once; tables and weights are padded to it.
+constexpr int64_t kDepthwiseDotChannels = 64;
+/// True if emitDepthwiseDot covers a shape on a target: vpdpbusd with 512 bits, windows of at most 4 x 4.
+bool depthwiseDotTakes(const TargetDesc &target, const DepthwiseShape &shape, const Epilogue &epilogue);
+/// The channel whose weights and factors stand at a position.
+int64_t depthwiseDotChannel(int64_t position);
+/// Bytes of scratch that PaScale points at.
+int64_t depthwiseDotScratch(const DepthwiseShape &shape);
+/// As emitDepthwise with other orders: weights as panels [positions][kernelW][kernelH] of 16 x 4, m, b and start by position.
+std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue);
+
 /// Part `thread` of `threads` of 0..count.
 struct Range {
   Val from, to;

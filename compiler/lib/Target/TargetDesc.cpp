@@ -80,6 +80,13 @@ DotKind TargetDesc::dotKind(bool trits) const {
   return trits && vectorBytes >= 32 ? DotKind::MaddUbs : DotKind::MaddWd;
 }
 
+uint32_t estimateCost(const TargetDesc &target, uint64_t macs, uint64_t bytes, bool plainLoops) {
+  // Half of what the dot product does at 3 GHz: edges, epilogues and small layers take the rest.
+  double each = target.dotKind(true) == DotKind::Dpbusd ? 2.0 : target.dotKind(true) == DotKind::MaddUbs ? 0.75 : 0.5;
+  double macsPerNs = plainLoops ? 1.0 : each * target.vectorBytes, bytesPerNs = plainLoops ? 1.0 : 10.0;
+  return uint32_t(std::clamp(double(macs) / macsPerNs + double(bytes) / bytesPerNs, 1.0, 4e9));
+}
+
 std::vector<std::string> knownTargets() {
   std::vector<std::string> names;
   for (const TargetRow &row : kTargets)
@@ -146,6 +153,10 @@ Result<TargetDesc> parseTarget(std::string_view name) {
     // The AVX-512 instructions are worth their name only with 512-bit vectors and 32 registers.
     if (std::string_view(f.name) == "vnni" && row->vectorBytes == 64)
       desc.hasVnni = true;
+    if (std::string_view(f.name) == "avxvnni" && row->vectorBytes == 32)
+      desc.hasVnni = true;
+    if (std::string_view(f.name) == "vbmi" && row->vectorBytes == 64)
+      desc.hasVbmi = true;
   }
   desc.features = tri_target_features(desc.name.c_str());
   if (desc.features == 0)

@@ -8,7 +8,7 @@ using namespace triton::test;
 
 namespace {
 
-const char *const kTargets[] = {"x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "aarch64"};
+const char *const kTargets[] = {"x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni", "aarch64"};
 
 class Products : public testing::TestWithParam<const char *> {
 protected:
@@ -94,6 +94,53 @@ TEST_P(Products, DepthwiseAndGroupedConvolutionsEqualTheOracle) {
       how.threads = 2;
       how.seed = seed++;
       check(g.finish({dilated, d}), how);
+    }
+}
+
+/// Depthwise shapes around the vector forms: channels around blocks of 64, odd and even heights, narrow rows, extreme weights.
+TEST_P(Products, DepthwiseVectorFormsEqualTheOracle) {
+  struct Case {
+    int64_t channels, kernel, stride, padding, height, width;
+    const char *kind;
+    bool trits;
+    int mode;
+  };
+  unsigned seed = 70;
+  for (const Case &d : {Case{64, 3, 1, 1, 7, 7, "u8", true, 0}, Case{96, 3, 1, 1, 8, 5, "i8", true, 1}, Case{144, 3, 2, 1, 9, 11, "u8", false, -1},
+                        Case{130, 3, 1, 0, 5, 3, "u8", false, 1}, Case{65, 2, 2, 0, 6, 6, "i8", false, 0}, Case{16, 4, 1, 2, 6, 9, "u6", true, 1},
+                        Case{48, 1, 1, 0, 3, 4, "u8", true, 0}, Case{40, 3, 3, 1, 7, 10, "t", true, 0}, Case{32, 3, 1, 1, 1, 1, "u8", true, -1},
+                        Case{24, 5, 1, 2, 6, 6, "u8", true, 0}}) {
+    GraphText g(seed);
+    Ref x = g.argument("f32", {-1, d.channels, d.height, d.width});
+    Ref q = g.quantize(x, quant(d.kind, 0.02));
+    Ref y = g.conv(q, g.weights(d.trits, {d.channels, 1, d.kernel, d.kernel}, d.mode), quant(seed % 2 ? "u8" : "i8", 0.1), d.stride, d.padding, 1,
+                   d.channels);
+    Ref z = g.conv(y, g.weights(true, {9, d.channels, 1, 1}), quant("i8", 0.1), 1, 0);
+    Comparison how;
+    how.batch = 1 + seed % 2;
+    how.threads = 1 + seed % 3;
+    how.seed = seed++;
+    check(g.finish({z, y}), how);
+  }
+}
+
+/// Chains of signed codes, which some targets keep as code + 128: read by convolutions, as residuals, by elementwise loops.
+TEST_P(Products, SignedChainsEqualTheOracle) {
+  unsigned seed = 90;
+  for (int64_t channels : {16, 24, 65})
+    for (const char *kind : {"i8", "i6", "t"}) {
+      GraphText g(seed);
+      Ref x = g.argument("f32", {-1, 3, 20, 37});
+      Ref q = g.quantize(x, quant(kind, 0.02));
+      Ref a = g.conv(q, g.weights(seed % 2 == 0, {channels, 3, 3, 3}, seed % 4 == 1 ? 1 : 0), quant(kind, 0.1), 2, 1);
+      Ref b = g.conv(a, g.weights(true, {channels, channels, 1, 1}), quant(kind, 0.1), 1, 0, 1, 1, &a);
+      Ref d = g.conv(b, g.weights(true, {channels, channels, 3, 3}), quant("i8", 0.05), 1, 1, 1, 1, &b);
+      Ref e = g.conv(d, g.weights(true, {7, channels, 3, 3}), quant("u8", 0.1), 1, 1);
+      Comparison how;
+      how.batch = 1 + seed % 2;
+      how.threads = 1 + seed % 2;
+      how.seed = seed++;
+      check(g.finish({e}), how);
     }
 }
 

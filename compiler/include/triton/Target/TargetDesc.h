@@ -14,8 +14,8 @@ enum class Arch : uint8_t { X86_64, AArch64 };
 
 /// How bytes of activations meet bytes of weights in a register. Each is exact for every admitted operand.
 enum class DotKind : uint8_t {
-  Dpbusd,   ///< AVX-512 VNNI: unsigned activations, 4 steps a lane
-  MaddUbs,  ///< vpmaddubsw, vpmaddwd: unsigned activations, trits only (pair sums stay within 510), 4 steps a lane
+  Dpbusd,   ///< AVX-512 VNNI or AVX-VNNI: unsigned activations, 4 steps a lane
+  MaddUbs,  ///< vpmaddubsw, sums in 16 bits, widened every 64 steps: unsigned activations, trits only (pair sums stay within 510), 4 steps a lane
   MaddWd,   ///< widened to 16 bits, pmaddwd: any signs, 2 steps a lane
   MulLong,  ///< widened to 16 bits, one step a lane: any signs (smlal)
 };
@@ -35,12 +35,17 @@ struct TargetDesc {
   unsigned vectorBytes = 16;
   unsigned vectorRegisters = 16;
   bool hasFma = false;       ///< without it fma is computed exactly through binary64
-  bool hasVnni = false;
+  bool hasVnni = false;      ///< vpdpbusd in the full vector
+  bool hasVbmi = false;      ///< vpermb and vpermi2b in the full vector
 
   unsigned lanes32() const { return vectorBytes / 4; }
   /// The dot product for activations by trits, or by 8-bit weights.
   DotKind dotKind(bool trits) const;
 };
+
+/// About how many nanoseconds one thread of the target takes for a step: decides how many threads share it, nothing else. `plainLoops`:
+/// without vectors.
+uint32_t estimateCost(const TargetDesc &target, uint64_t macs, uint64_t bytes, bool plainLoops);
 
 /// Parses a target name (`x86-64-v3`, `x86-64-v4+vnni`, `aarch64+dotprod`, `native`). An unknown name is a usage error with the
 /// nearest known one.

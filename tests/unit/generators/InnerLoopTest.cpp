@@ -1,0 +1,137 @@
+// The generated assembly of products: in no innermost loop with a dot product do vectors go to the stack or come from there.
+#include "Emit.h"
+#include "Products.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <map>
+#include <sstream>
+
+using namespace triton;
+
+namespace {
+
+struct Loop {
+  size_t from, to; // lines
+};
+
+struct Assembly {
+  std::vector<std::string> lines;
+  std::vector<Loop> innermost;
+};
+
+/// Lines, and the loops that hold no other: a jump back to a label and what stands between.
+Assembly parse(const std::string &text) {
+  Assembly result;
+  std::map<std::string, size_t> labels;
+  std::vector<Loop> loops;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    size_t at = result.lines.size();
+    if (line.rfind(".LBB", 0) == 0)
+      labels[line.substr(0, line.find(':'))] = at;
+    if (size_t j = line.find("\tj"); j == 0)
+      if (size_t target = line.find(".LBB"); target != std::string::npos)
+        if (auto it = labels.find(line.substr(target)); it != labels.end())
+          loops.push_back({it->second, at});
+    result.lines.push_back(std::move(line));
+  }
+  for (const Loop &loop : loops)
+    if (std::none_of(loops.begin(), loops.end(), [&](const Loop &other) {
+          return other.from >= loop.from && other.to <= loop.to && (other.from != loop.from || other.to != loop.to);
+        }))
+      result.innermost.push_back(loop);
+  return result;
+}
+
+std::string assemblyOf(mlir::ModuleOp module, const TargetDesc &target) {
+  CodegenOptions options;
+  options.emitKinds = {EmitKind::Assembly};
+  std::string text;
+  options.onEmit = [&](EmitKind, const TargetDesc &, std::string_view bytes) { text += bytes; };
+  auto code = emitSharedObject(module, target, options);
+  EXPECT_TRUE(bool(code)) << code.error().message;
+  return text;
+}
+
+struct ConvCase {
+  int64_t channels, outputs, kernel, stride, outWidth;
+  bool actUnsigned, excess, trits;
+};
+
+/// A convolution's code, called from one public function.
+std::string convAssembly(const TargetDesc &target, const ConvCase &c) {
+  ConvShape shape;
+  shape.channels = c.channels;
+  shape.outputs = shape.storedChannels = c.outputs;
+  shape.kernelH = shape.kernelW = c.kernel;
+  shape.strideH = shape.strideW = c.stride;
+  shape.outH = shape.outW = c.outWidth;
+  int64_t width = (c.outWidth - 1) * c.stride + c.kernel;
+  shape.x = {width * width * c.channels, width * c.channels, c.channels};
+  shape.out = {c.outWidth * c.outWidth * c.outputs, c.outWidth * c.outputs, c.outputs};
+  shape.rowRuns = true;
+  Epilogue epilogue;
+  epilogue.hi = 255;
+  epilogue.bounded = true;
+
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  context.loadDialect<mlir::arith::ArithDialect, mlir::scf::SCFDialect, mlir::LLVM::LLVMDialect>();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  KernelBuilder k(*module, target);
+  TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess);
+  std::string function = emitConv(k, "conv", shape, tile, epilogue);
+  Val args = k.begin("step", {k.ptr()}, k.i32(), false)[0];
+  Val pointer = k.load(k.ptr(), args), one = k.index(1), zero = k.index(0);
+  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one});
+  k.end(k.i32c(0));
+  return assemblyOf(*module, target);
+}
+
+/// The instruction that only the products themselves use (pmaddwd also widens the sums of vpmaddubsw).
+const char *dotInstruction(DotKind kind) {
+  return kind == DotKind::Dpbusd ? "vpdpbusd" : kind == DotKind::MaddUbs ? "pmaddubsw" : "pmaddwd";
+}
+bool touchesStack(const std::string &line) {
+  bool isVector = line.find("%xmm") != std::string::npos || line.find("%ymm") != std::string::npos || line.find("%zmm") != std::string::npos;
+  return isVector && line.find("(%rsp") != std::string::npos; // %rbp is a register like any other here
+}
+
+class InnerLoops : public testing::TestWithParam<const char *> {};
+
+TEST_P(InnerLoops, OfConvolutionsDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  for (const ConvCase &c : {ConvCase{64, 64, 3, 1, 56, true, false, true}, ConvCase{512, 512, 3, 1, 7, true, false, true},
+                            ConvCase{128, 256, 3, 2, 14, true, false, true}, ConvCase{64, 128, 1, 2, 28, true, false, true},
+                            ConvCase{3, 64, 7, 2, 112, false, true, true}, ConvCase{3, 64, 7, 2, 112, false, false, true},
+                            ConvCase{16, 96, 1, 1, 112, false, true, true}, ConvCase{16, 16, 3, 1, 28, true, false, true},
+                            ConvCase{3, 64, 7, 2, 112, false, true, false}, ConvCase{64, 20, 3, 1, 10, true, false, false}}) {
+    Assembly code = parse(convAssembly(*target, c));
+    size_t dots = 0;
+    for (const Loop &loop : code.innermost) {
+      auto begin = code.lines.begin() + std::ptrdiff_t(loop.from), end = code.lines.begin() + std::ptrdiff_t(loop.to);
+      const char *dot = dotInstruction(target->dotKind(c.trits));
+      if (std::none_of(begin, end, [&](const std::string &line) { return line.find(dot) != std::string::npos; }))
+        continue;
+      ++dots;
+      for (auto line = begin; line != end; ++line)
+        EXPECT_FALSE(touchesStack(*line)) << GetParam() << ", " << c.channels << "->" << c.outputs << ", " << c.kernel << "x" << c.kernel << ": " << *line;
+    }
+    EXPECT_GE(dots, 1u) << GetParam() << ": no loop with a dot product was found";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, InnerLoops,
+                         testing::Values("x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) {
+                           std::string name = info.param;
+                           for (char &c : name)
+                             if (!isalnum(static_cast<unsigned char>(c)))
+                               c = '_';
+                           return name;
+                         });
+
+} // namespace
