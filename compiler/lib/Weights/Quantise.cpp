@@ -110,13 +110,12 @@ static void byThreshold(std::span<const double> values, const ScaleLayout &layou
   layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
     // Without branches: half of all weights fall on either side. Adding zero changes no sum of magnitudes.
     double limit = threshold[s], sum = kept[s];
+    for (size_t i = begin; i < end; ++i) codes[i] = static_cast<int8_t>((values[i] > limit) - (values[i] < -limit));
     int64_t n = 0;
+    for (size_t i = begin; i < end; ++i) n += codes[i] * codes[i];
     for (size_t i = begin; i < end; ++i) {
-      double a = std::fabs(values[i]);
-      bool keeps = a > limit;
-      codes[i] = static_cast<int8_t>(keeps ? signOf(values[i]) : 0);
-      sum += keeps ? a : 0.0;
-      n += keeps;
+      auto bits = std::bit_cast<uint64_t>(values[i]) & (uint64_t(0) - static_cast<uint64_t>(codes[i] != 0));
+      sum += std::fabs(std::bit_cast<double>(bits));
     }
     kept[s] = sum;
     count[s] += n;
@@ -254,6 +253,7 @@ static std::vector<double> widen(std::span<const uint8_t> bytes) {
 
 std::vector<double> toDoubles(ElementType type, std::span<const uint8_t> bytes) {
   if (type == ElementType::F64) return widen<double>(bytes);
+  if (type == ElementType::F32) return widen<float>(bytes);
   if (type == ElementType::I64) return widen<int64_t>(bytes);
   if (type == ElementType::U64) return widen<uint64_t>(bytes);
   if (type == ElementType::I32) return widen<int32_t>(bytes);

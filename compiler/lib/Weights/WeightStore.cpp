@@ -3,6 +3,7 @@
 #include "triton/Tensor/Npy.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <set>
 
@@ -72,10 +73,11 @@ Result<const SafetensorsFile::Entry *> WeightStore::entry(const std::string &key
 
 Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
   std::vector<double> values = toDoubles(e.type, e.bytes);
-  // 0 * x is 0 for finite x and NaN for the others: one sum tells whether the search below is needed.
-  double sum = 0;
-  for (double v : values) sum += 0 * v;
-  if (sum == 0) return values;
+  // NaN and infinities have all bits of the exponent set: one pass without branches tells whether the search below is needed.
+  constexpr uint64_t kExponent = uint64_t(0x7FF) << 52;
+  uint64_t unfit = 0;
+  for (double v : values) unfit |= static_cast<uint64_t>((std::bit_cast<uint64_t>(v) & kExponent) == kExponent);
+  if (!unfit) return values;
   for (size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))
       return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
