@@ -23,8 +23,8 @@ Result<std::string> zooFolder() {
   std::error_code error;
   fs::path program = fs::read_symlink("/proc/self/exe", error);
   std::string looked;
-  // build/bin/triton in a source tree, and prefix/bin/triton when installed.
-  for (const char *relative : {"../../model_zoo", "../share/triton-dsl/model_zoo"}) {
+  // build/bin/ in a source tree, prefix/bin/ or prefix/libexec/triton/ when installed.
+  for (const char *relative : {"../../model_zoo", "../share/triton-dsl/model_zoo", "../../share/triton-dsl/model_zoo"}) {
     fs::path folder = (program.parent_path() / relative).lexically_normal();
     if (fs::is_directory(folder, error)) return folder.string();
     looked += (looked.empty() ? "" : ", ") + folder.string();

@@ -1,8 +1,10 @@
-// `triton cache stats|prune|clear|verify|export|import`.
+// `triton cache stats|why|prune|clear|verify|export|import`.
 #include "CacheOptions.h"
 #include "Command.h"
 
 #include "triton/Cache/Maintenance.h"
+#include "triton/Cache/Manifest.h"
+#include "triton/Tensor/Files.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +19,8 @@ struct CacheContext {
   const Arguments &arguments;
   std::string dir;
   uint64_t maxBytes;
-  std::string file; ///< of export and import
+  std::string file; ///< of export and import, the first of why
+  std::string second; ///< of why
 
   bool json() const { return arguments.has(OptionId::Json); }
   bool quiet() const { return arguments.has(OptionId::Quiet); }
@@ -168,6 +171,42 @@ static int cacheImport(const CacheContext &context) {
   return kDone;
 }
 
+/// How the artifact in a file was made, if this cache made it.
+static Result<cache::KeyItems> itemsOf(cache::Store &store, const std::string &path) {
+  Result<std::string> bytes = readFileBytes(path);
+  if (!bytes) return bytes.takeError();
+  cache::Key name = cache::itemsNameOfArtifact(cache::digestOf(*bytes));
+  std::optional<cache::KeyItems> items = cache::findItems(store, name);
+  if (!items)
+    return Error{path + ": the cache does not know how this file was made; it knows artifacts that were compiled with it and not removed since"};
+  return std::move(*items);
+}
+
+/// Which item of the keys of two artifacts differs: why the second was not a hit where the first was there.
+static int cacheWhy(const CacheContext &context) {
+  Result<cache::StoreOptions> options = cacheOptions(context.arguments);
+  if (!options) return fail(context.arguments, options.error());
+  options->readOnly = true;
+  std::unique_ptr<cache::Store> store = cache::Store::open(std::move(*options));
+  Result<cache::KeyItems> first = itemsOf(*store, context.file), second = itemsOf(*store, context.second);
+  for (const Result<cache::KeyItems> *items : {&first, &second})
+    if (!*items) return fail(context.arguments, items->error());
+  std::vector<std::string> lines = cache::describeDifference(*first, *second);
+  if (context.json()) {
+    json::Array differences;
+    for (const std::string &line : lines) differences.push_back(line);
+    json::Object document;
+    document.append("first", context.file);
+    document.append("second", context.second);
+    document.append("differences", std::move(differences));
+    printJson(document);
+    return kDone;
+  }
+  if (lines.empty()) fmt::print("nothing differs: one request made both\n");
+  for (const std::string &line : lines) fmt::print("{}\n", line);
+  return kDone;
+}
+
 namespace {
 struct Subcommand {
   std::string_view name;
@@ -179,6 +218,7 @@ struct Subcommand {
 static constexpr Subcommand subcommands[] = {
     {"stats", 0, cacheStats},   {"prune", 0, cachePrune},   {"clear", 0, cacheClear},
     {"verify", 0, cacheVerify}, {"export", 1, cacheExport}, {"import", 1, cacheImport},
+    {"why", 2, cacheWhy},
 };
 
 int runCache(const Arguments &arguments) {
@@ -191,9 +231,11 @@ int runCache(const Arguments &arguments) {
   for (const Subcommand &subcommand : subcommands) {
     if (subcommand.name != arguments.positional[0]) continue;
     if (arguments.positional.size() != 1 + subcommand.files)
-      return fail(arguments, Error{fmt::format("cache {} takes {}", subcommand.name, subcommand.files ? "one file" : "no files"),
+      return fail(arguments, Error{fmt::format("cache {} takes {}", subcommand.name,
+                                               subcommand.files == 2 ? "two files" : subcommand.files ? "one file" : "no files"),
                                    ErrorKind::Usage});
-    return subcommand.run({arguments, options->dir, options->maxBytes, subcommand.files ? arguments.positional[1] : ""});
+    return subcommand.run({arguments, options->dir, options->maxBytes, subcommand.files ? arguments.positional[1] : "",
+                           subcommand.files == 2 ? arguments.positional[2] : ""});
   }
   return fail(arguments, Error{fmt::format("cache cannot '{}'; it can {}", arguments.positional[0], names), ErrorKind::Usage});
 }

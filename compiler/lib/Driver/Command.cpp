@@ -11,41 +11,10 @@
 
 namespace triton::driver {
 
-int exitStatus(ErrorKind kind) {
-  switch (kind) {
-  case ErrorKind::Input: return kInputAtFault;
-  case ErrorKind::Usage: return kUsage;
-  case ErrorKind::Environment: return kEnvironment;
-  case ErrorKind::Mismatch: return kMismatch;
-  case ErrorKind::Internal: return kInternal;
-  }
-  return kInternal;
-}
-
 int fail(const Arguments &arguments, const Error &error) {
-  int status = exitStatus(error.kind);
   static constexpr const char *kReproducer = "triton-reproducer.json";
   bool kept = error.kind == ErrorKind::Internal && writeReproducer(arguments, kReproducer);
-  if (arguments.has(OptionId::Json)) {
-    json::Object inner, outer;
-    inner.append("message", error.message);
-    inner.append("status", status);
-    if (kept) inner.append("reproducer", kReproducer);
-    outer.append("error", std::move(inner));
-    printJson(outer);
-  } else {
-    fmt::print(stderr, "triton: error: {}\n", error.message);
-    if (error.kind == ErrorKind::Internal)
-      fmt::print(stderr, "triton: this is a fault of the compiler; please report it{}\n",
-                 kept ? fmt::format(" with the file {} (it holds the program's text)", kReproducer) : " with the command line and the input");
-  }
-  return status;
-}
-
-void printJson(const json::Value &value) {
-  std::string text = json::write(value, 2);
-  fmt::print("{}\n", text);
-  std::fflush(stdout);
+  return printError(arguments, error, kept ? kReproducer : "");
 }
 
 static bool colourWanted() { return isatty(STDERR_FILENO) && !getenv("NO_COLOR"); }

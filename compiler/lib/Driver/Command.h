@@ -21,6 +21,9 @@ int exitStatus(ErrorKind kind);
 /// also leaves a reproducer file in the current folder.
 int fail(const Arguments &arguments, const Error &error);
 
+/// The printing part of `fail`: names the reproducer file if there is one. Returns the exit status.
+int printError(const Arguments &arguments, const Error &error, const std::string &reproducer = "");
+
 /// Writes what a report of a fault needs: command, options, version, the program's texts, digests of other inputs.
 Result<void> writeReproducer(const Arguments &arguments, const std::string &file);
 

@@ -1,6 +1,8 @@
 // `triton compile`, and the compile that other commands do on a `.tri` file.
 #include "Compile.h"
 
+#include "CompileCache.h"
+
 #include "triton/AST/Printer.h"
 #include "triton/Artifact/Artifact.h"
 #include "triton/Driver/GraphCosts.h"
@@ -54,43 +56,134 @@ static Result<Graph *> checkedGraph(const Arguments &arguments, const std::strin
   return chooseModel(arguments, program, path);
 }
 
-static uint64_t countLines(const CheckedProgram &program) {
-  uint64_t lines = 0;
-  for (FileId file = 0; file < program.sources->fileCount(); ++file) {
-    if (std::find(program.module.files.begin(), program.module.files.end(), program.sources->name(file)) == program.module.files.end())
-      continue; // the built-in library is not the user's text
-    std::string_view text = program.sources->text(file);
-    lines += uint64_t(std::count(text.begin(), text.end(), '\n')) + (!text.empty() && text.back() != '\n');
+static CompiledArtifact fromCache(cache::Blob bytes, cache::CompileSummary summary) {
+  CompiledArtifact out;
+  out.bytes.assign(bytes.data(), bytes.data() + bytes.size());
+  out.report.cache = "hit";
+  out.report.summary = std::move(summary);
+  return out;
+}
+
+/// What --verbose says of each layer.
+static std::string choicesText(const CompiledModel &model) {
+  std::string text;
+  for (const CompiledVariant &variant : model.variants) {
+    text += variant.target + ":\n";
+    for (const LayerChoice &choice : variant.choices)
+      text += fmt::format("  {:<28} {:<26} {:<22} {}\n", choice.layer, choice.algorithm, choice.packing, choice.reason);
   }
-  return lines;
+  return text;
+}
+
+/// Layers of the model, and those of them whose code any target had to compile now.
+static std::pair<uint64_t, uint64_t> countLayers(const CompiledModel &model) {
+  uint64_t layers = 0, compiled = 0;
+  std::string last;
+  bool counted = false;
+  for (size_t i = 0; i < model.steps.size(); ++i) {
+    const Step &step = model.steps[i];
+    if (step.layer.empty()) continue;
+    if (step.layer != last && step.macsPerBatch) {
+      ++layers;
+      counted = false;
+    }
+    bool now = std::any_of(model.variants.begin(), model.variants.end(), [&](const CompiledVariant &v) { return v.stepCompiled[i]; });
+    if (now && !counted && step.macsPerBatch) {
+      ++compiled;
+      counted = true;
+    }
+    last = step.layer;
+  }
+  return {layers, compiled};
+}
+
+/// The part of a report that an artifact keeps.
+static cache::CompileSummary summarise(const CompiledModel &model, const std::vector<std::string> &warnings) {
+  cache::CompileSummary summary;
+  summary.name = model.name;
+  for (const CompiledVariant &variant : model.variants) summary.targets += (summary.targets.empty() ? "" : ",") + variant.target;
+  summary.optLevel = uint64_t(model.optLevel);
+  summary.layers = countLayers(model).first;
+  summary.warnings = warnings;
+  summary.choices = choicesText(model);
+  return summary;
+}
+
+static std::string compilerName() { return fmt::format("triton {} {}", versionNumber(), buildId()); }
+
+/// Compiles what the cache does not have. `program` is checked, its graph chosen.
+static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const CheckedProgram &program, const Graph &graph,
+                                             CompileCache &cache, Timing &timing) {
+  Result<PipelineOptions> options = pipelineOptions(arguments);
+  if (!options) return options.takeError();
+  options->objects = cache.objects();
+  Pipeline pipeline(graph, *program.sources, *options, timing);
+  if (Result<void> done = pipeline.generate(); !done) return done.takeError();
+  GraphCosts costs = graphCosts(graph);
+  // --print-ir-after is about the work itself.
+  if (cache.usable() && !arguments.has(OptionId::PrintIrAfter)) {
+    auto scope = timing.stage("cache lookup (module)");
+    std::optional<cache::CompileSummary> summary = cache.findModule(pipeline.moduleText(), costs.parameters);
+    if (std::optional<cache::Blob> bytes = summary ? cache.artifact() : std::nullopt) {
+      CompiledArtifact out = fromCache(std::move(*bytes), std::move(*summary));
+      cache.keep(program, out.report.summary, {});
+      return out;
+    }
+  }
+  if (Result<void> done = pipeline.resolve(); !done) return done.takeError();
+  Result<CompiledModel> model = pipeline.compile();
+  if (!model) return model.takeError();
+  model->compiler = compilerName();
+  model->parameters = costs.parameters;
+  model->fp32Bytes = costs.parameters * 4;
+  CompiledArtifact out;
+  {
+    auto scope = timing.stage("artifact");
+    Result<std::vector<uint8_t>> bytes = writeArtifact(*model);
+    if (!bytes) return bytes.takeError();
+    out.bytes = std::move(*bytes);
+  }
+  unsigned units = 0, compiled = 0;
+  for (const CompiledVariant &variant : model->variants) units += variant.units, compiled += variant.unitsCompiled;
+  out.report.cache = compiled < units ? "partial" : "miss";
+  out.report.layersRecompiled = countLayers(*model).second;
+  out.report.summary = summarise(*model, pipeline.warnings());
+  out.report.summary.artifactBytes = out.bytes.size();
+  auto scope = timing.stage("cache store");
+  cache.keep(program, out.report.summary, out.bytes);
+  return out;
 }
 
 Result<CompiledArtifact> compileFile(const Arguments &arguments, const std::string &path, Timing &timing) {
-  Result<PipelineOptions> options = pipelineOptions(arguments);
-  if (!options) return options.takeError();
-  Result<CheckedProgram> program = checkProgram(arguments, path, timing);
-  if (!program) return program.takeError();
-  Result<Graph *> graph = checkedGraph(arguments, path, *program);
-  if (!graph) return graph.takeError();
-  Pipeline pipeline(**graph, *program->sources, *options, timing);
-  for (auto stage : {&Pipeline::generate, &Pipeline::resolve})
-    if (Result<void> done = (pipeline.*stage)(); !done) return done.takeError();
-  if (!arguments.has(OptionId::Quiet))
-    for (const std::string &warning : pipeline.warnings()) fmt::print(stderr, "triton: warning: {}\n", warning);
-  Result<CompiledModel> model = pipeline.compile();
-  if (!model) return model.takeError();
+  // Wrong options are said before anything is looked up.
+  if (Result<PipelineOptions> options = pipelineOptions(arguments); !options) return options.takeError();
+  double before = timing.totalMs();
+  Result<CompileCache> cache = CompileCache::open(arguments, path);
+  if (!cache) return cache.takeError();
   CompiledArtifact out;
-  out.model = std::move(*model);
-  out.model.compiler = fmt::format("triton {} {}", versionNumber(), buildId());
-  GraphCosts costs = graphCosts(**graph);
-  out.model.parameters = costs.parameters;
-  out.model.fp32Bytes = costs.parameters * 4;
-  out.files = program->module.files;
-  out.sourceLines = countLines(*program);
-  auto scope = timing.stage("artifact");
-  Result<std::vector<uint8_t>> bytes = writeArtifact(out.model);
-  if (!bytes) return bytes.takeError();
-  out.bytes = std::move(*bytes);
+  std::vector<std::string> files;
+  uint64_t lines = 0;
+  std::optional<cache::Blob> found;
+  if (!arguments.has(OptionId::PrintIrAfter))
+    if (std::optional<cache::CompileSummary> summary = cache->findRequest(files, lines))
+      if ((found = cache->artifact())) out = fromCache(std::move(*found), std::move(*summary));
+  if (cache->usable()) timing.add("cache lookup", timing.totalMs() - before);
+  if (out.bytes.empty()) {
+    Result<CheckedProgram> program = checkProgram(arguments, path, timing);
+    if (!program) return program.takeError();
+    Result<Graph *> graph = checkedGraph(arguments, path, *program);
+    if (!graph) return graph.takeError();
+    Result<CompiledArtifact> made = compileGraph(arguments, *program, **graph, *cache, timing);
+    if (!made) return made.takeError();
+    out = std::move(*made);
+    files = program->module.files;
+    for (FileId file = 0; file < program->sources->fileCount(); ++file)
+      if (!program->sources->name(file).starts_with("<")) lines += cache::countLines(program->sources->text(file));
+  }
+  out.report.path = path;
+  out.report.files = std::move(files);
+  out.report.lines = lines;
+  cache->finish(out.report.cache);
   return out;
 }
 
@@ -125,10 +218,10 @@ static int writeText(const Arguments &arguments, const std::string &text) {
 /// A C header with the artifact's bytes, for programs that carry their network inside.
 static std::string headerText(const CompiledArtifact &artifact) {
   std::string name;
-  for (char c : artifact.model.name) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  for (char c : artifact.report.summary.name) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   std::string out = fmt::format("/* {} compiled by {}. Give these bytes to tri_model_open. */\n#include <stddef.h>\n"
                                 "static const unsigned char {}_tern[] __attribute__((aligned(4096))) = {{",
-                                artifact.model.name, artifact.model.compiler, name);
+                                artifact.report.summary.name, compilerName(), name);
   for (size_t i = 0; i < artifact.bytes.size(); ++i) out += fmt::format("{}{},", i % 24 ? "" : "\n", artifact.bytes[i]);
   return out + fmt::format("\n}};\nstatic const size_t {}_tern_size = sizeof {}_tern;\n", name, name);
 }
@@ -167,53 +260,6 @@ static int emitStage(const Arguments &arguments, const std::string &path, const 
   return writeText(arguments, *text);
 }
 
-static int reportCompile(const Arguments &arguments, const std::string &path, const std::string &output,
-                         const CompiledArtifact &artifact, const Timing &timing) {
-  if (arguments.has(OptionId::Trace))
-    if (Result<void> done = writeFileAtomically(arguments.get(OptionId::Trace), timing.chromeTrace()); !done)
-      return fail(arguments, done.error());
-  if (arguments.has(OptionId::DepFile)) {
-    std::string rule = output + ":";
-    for (const std::string &file : artifact.files) rule += " \\\n  " + file;
-    if (arguments.has(OptionId::Weights)) rule += " \\\n  " + arguments.get(OptionId::Weights);
-    if (Result<void> done = writeFileAtomically(arguments.get(OptionId::DepFile), rule + "\n"); !done)
-      return fail(arguments, done.error());
-  }
-  if (arguments.has(OptionId::Verbose))
-    for (const CompiledVariant &variant : artifact.model.variants) {
-      fmt::print(stderr, "{}:\n", variant.target);
-      for (const LayerChoice &choice : variant.choices)
-        fmt::print(stderr, "  {:<28} {:<26} {:<22} {}\n", choice.layer, choice.algorithm, choice.packing, choice.reason);
-    }
-  if (arguments.has(OptionId::Json)) {
-    json::Array targets;
-    for (const CompiledVariant &variant : artifact.model.variants) targets.push_back(variant.target);
-    int64_t layers = 0;
-    std::string last;
-    for (const Step &step : artifact.model.steps) {
-      layers += !step.layer.empty() && step.layer != last && step.macsPerBatch;
-      if (!step.layer.empty()) last = step.layer;
-    }
-    json::Object o;
-    o.append("file", path);
-    o.append("lines", int64_t(artifact.sourceLines));
-    o.append("opt", artifact.model.optLevel);
-    o.append("targets", std::move(targets));
-    o.append("cache", "miss");
-    o.append("total_ms", timing.totalMs());
-    o.append("stages", timing.json());
-    o.append("peak_rss_bytes", int64_t(peakResidentBytes()));
-    o.append("artifact", output);
-    o.append("artifact_bytes", int64_t(artifact.bytes.size()));
-    o.append("layers", layers);
-    o.append("layers_recompiled", layers);
-    printJson(o);
-  } else if (arguments.has(OptionId::Timing)) {
-    fmt::print(stderr, "{}", timing.table());
-  }
-  return kDone;
-}
-
 int runCompile(const Arguments &arguments) {
   if (arguments.positional.size() != 1)
     return fail(arguments, Error{"compile needs one file: triton compile F.tri", ErrorKind::Usage});
@@ -230,8 +276,11 @@ int runCompile(const Arguments &arguments) {
   Timing timing;
   Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);
   if (!artifact) return artifact.error().message.empty() ? int(kInputAtFault) : fail(arguments, artifact.error());
-  if (stage == "header") return writeText(arguments, headerText(*artifact));
-  std::string output = arguments.get(OptionId::Output, fs::path(path).replace_extension(".tern").string());
+  if (stage == "header") {
+    printWarnings(arguments, artifact->report.summary);
+    return writeText(arguments, headerText(*artifact));
+  }
+  std::string output = outputPath(arguments, path);
   {
     auto scope = timing.stage("write");
     std::string_view bytes(reinterpret_cast<const char *>(artifact->bytes.data()), artifact->bytes.size());
@@ -250,7 +299,8 @@ int runCompile(const Arguments &arguments) {
       if (int status = emitStage(again, path, kept); status != kDone) return status;
     }
   }
-  return reportCompile(arguments, path, output, *artifact, timing);
+  artifact->report.output = output;
+  return reportCompile(arguments, artifact->report, timing);
 }
 
 } // namespace triton::driver

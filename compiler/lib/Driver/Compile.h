@@ -1,8 +1,7 @@
 // Program and weights to artifact, as compile, run, bench and zoo do it.
 #pragma once
 
-#include "FrontEnd.h"
-#include "triton/Codegen/CompiledModel.h"
+#include "CompileReport.h"
 
 #include <string>
 #include <vector>
@@ -10,14 +9,13 @@
 namespace triton::driver {
 
 struct CompiledArtifact {
-  CompiledModel model;
   std::vector<uint8_t> bytes;
-  std::vector<std::string> files; ///< every source file read
-  uint64_t sourceLines = 0;
+  CompileReport report; ///< all but the path of the output
 };
 
-/// Compiles the model of `path` that the arguments choose. Diagnostics of the program and warnings are printed; when the program
-/// is at fault the Error's message is empty (already reported).
+/// The artifact of the model of `path` that the arguments choose, from the cache or compiled. Diagnostics of the program are
+/// printed; when the program is at fault the Error's message is empty (already reported). Warnings about the weights are in the
+/// report's summary, for `printWarnings`.
 Result<CompiledArtifact> compileFile(const Arguments &arguments, const std::string &path, Timing &timing);
 
 } // namespace triton::driver

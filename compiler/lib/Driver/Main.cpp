@@ -25,7 +25,7 @@ static constexpr CommandInfo commandTable[] = {
     {"zoo", "list, eval, train", "zoo list|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
     {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
-    {"cache", "stats, prune, share", "cache stats|prune|clear|verify|export FILE|import FILE [options]",
+    {"cache", "stats, why, prune, share", "cache stats|why A.tern B.tern|prune|clear|verify|export FILE|import FILE [options]",
      "triton cache prune --cache-size 1G", runCache},
     {"doctor", "what this machine offers", "doctor [--json]", "triton doctor", runDoctor},
     {"completion", "shell completion", "completion bash|zsh|fish", "eval \"$(triton completion bash)\"", runCompletion},

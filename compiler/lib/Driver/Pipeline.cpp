@@ -175,6 +175,12 @@ Result<CompiledModel> Pipeline::compile() {
   options.printAfter = impl->options.printIrAfter;
   options.onPrint = [](std::string_view pass, std::string_view ir) { fmt::print(stderr, "// ---- after {}\n{}", pass, ir); };
   options.onStage = [this](std::string_view stage, double ms) { impl->timing.add(std::string(stage), ms); };
+  options.onUnit = [this](std::string_view unit, unsigned thread, double beganMsAgo, double ms) {
+    impl->timing.addPart(std::string(unit), thread, beganMsAgo, ms);
+  };
+  options.buildId = impl->options.objects.compilerId;
+  options.findObject = impl->options.objects.find;
+  options.storeObject = impl->options.objects.put;
   MessageCollector messages(impl->context);
   Result<CompiledModel> model = compileModule(*impl->module, options);
   if (!model) {

@@ -99,6 +99,7 @@ Result<OpenModel> openModel(const Arguments &arguments, const std::string &path,
     Timing timing;
     Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);
     if (!artifact) return artifact.takeError();
+    printWarnings(arguments, artifact->report.summary);
     if (outBytes) *outBytes = artifact->bytes;
     return openArtifact(arguments, artifact->bytes, path);
   }

@@ -16,6 +16,10 @@ void Timing::add(std::string name, double ms) {
   done.push_back({std::move(name), milliseconds(Clock::now() - origin) - ms, ms});
 }
 
+void Timing::addPart(std::string name, unsigned thread, double beganMsAgo, double ms) {
+  parts.push_back({{std::move(name), milliseconds(Clock::now() - origin) - beganMsAgo, ms}, thread});
+}
+
 double Timing::totalMs() const { return milliseconds(Clock::now() - origin); }
 
 uint64_t peakResidentBytes() {
@@ -53,16 +57,18 @@ json::Array Timing::json() const {
 
 std::string Timing::chromeTrace() const {
   json::Array events;
-  for (const Stage &stage : done) {
+  auto append = [&](const Stage &stage, int64_t thread) {
     json::Object o;
     o.append("name", stage.name);
     o.append("ph", "X");
     o.append("ts", stage.startMs * 1000);
     o.append("dur", stage.ms * 1000);
     o.append("pid", 1);
-    o.append("tid", 1);
+    o.append("tid", thread);
     events.push_back(std::move(o));
-  }
+  };
+  for (const Stage &stage : done) append(stage, 1);
+  for (const Part &part : parts) append(part.stage, int64_t(part.thread) + 2); // the stages have a row of their own
   json::Object document;
   document.append("traceEvents", std::move(events));
   document.append("displayTimeUnit", "ms");

@@ -1,5 +1,6 @@
 // `triton zoo list|eval|train`.
 #include "Compile.h"
+#include "FrontEnd.h"
 #include "Zoo.h"
 #include "triton/Driver/GraphCosts.h"
 #include "triton/Tensor/Files.h"

@@ -46,6 +46,7 @@ Result<EvalResult> evaluate(const Arguments &arguments, const zoo::ZooModel &zoo
   Timing timing;
   Result<CompiledArtifact> artifact = compileFile(compileArguments, zooModel.program, timing);
   if (!artifact) return artifact.takeError();
+  printWarnings(arguments, artifact->report.summary);
   out.compileMs = timing.totalMs();
   Result<OpenModel> model = openArtifact(arguments, artifact->bytes, zooModel.name);
   if (!model) return model.takeError();

@@ -83,8 +83,10 @@ void Evaluator::execImport(const ast::Stmt &stmt) {
   bool found = false;
   for (auto &candidate : candidates) {
     std::error_code error;
-    if (!fs::is_regular_file(candidate, error))
+    if (!fs::is_regular_file(candidate, error)) {
+      module->absentFiles.push_back(candidate.lexically_normal().string());
       continue;
+    }
     found = true;
     file = loadFile(candidate.lexically_normal().string(), stmt.text, stmt.textRange);
     break;

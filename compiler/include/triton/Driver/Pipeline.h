@@ -2,6 +2,7 @@
 // that knows MLIR is behind this header.
 #pragma once
 
+#include "triton/Cache/Store.h"
 #include "triton/Codegen/CompiledModel.h"
 #include "triton/Driver/CommandLine.h"
 #include "triton/Driver/Timing.h"
@@ -10,11 +11,20 @@
 #include "triton/Tensor/HostTensor.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace triton::driver {
+
+/// Object code of earlier compiles. Without functions there is none.
+struct ObjectCache {
+  std::string compilerId;
+  std::function<std::optional<std::vector<uint8_t>>(const cache::Key &key)> find;
+  std::function<void(const cache::Key &key, const std::vector<uint8_t> &object)> put;
+};
 
 /// Everything that steers a compile, checked.
 struct PipelineOptions {
@@ -26,6 +36,7 @@ struct PipelineOptions {
   std::string calibration;                ///< .npy with inputs, empty for none
   std::string printIrAfter;               ///< pass, "all" or empty
   unsigned threads = 1;
+  ObjectCache objects;
 };
 
 /// Reads the options of `compile` (shared by run, bench, zoo and inspect). Errors are of kind Usage.

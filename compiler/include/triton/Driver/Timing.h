@@ -38,6 +38,9 @@ public:
   /// Adds a stage that something else measured.
   void add(std::string name, double ms);
 
+  /// Adds a part of a stage that one of several threads did: traces show it, tables do not.
+  void addPart(std::string name, unsigned thread, double beganMsAgo, double ms);
+
   double totalMs() const;
   const std::vector<Stage> &stages() const { return done; }
 
@@ -49,6 +52,11 @@ public:
 private:
   Clock::time_point origin = Clock::now();
   std::vector<Stage> done;
+  struct Part {
+    Stage stage;
+    unsigned thread;
+  };
+  std::vector<Part> parts;
 };
 
 /// Peak resident memory of this process in bytes.

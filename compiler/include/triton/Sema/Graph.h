@@ -180,6 +180,7 @@ struct TypedModule {
   std::vector<Graph> models;
   std::vector<TestCase> tests;
   std::vector<std::string> files; ///< every file read, in order of reading (for dependency files and cache keys)
+  std::vector<std::string> absentFiles; ///< places where an import was looked for in vain before it was found
 };
 
 /// Forms the operation groups and places the quantisers (section 10; the exact rule is docs/rfcs/0001-quantiser-keys.md).

@@ -1,0 +1,138 @@
+#include "CompileCache.h"
+
+#include "CacheOptions.h"
+
+#include "triton/Driver/Version.h"
+#include "triton/Tensor/Files.h"
+
+#include <fmt/format.h>
+
+namespace triton::driver {
+
+Result<CompileCache> CompileCache::open(const Arguments &arguments, const std::string &path) {
+  CompileCache made(arguments, path);
+  Result<std::unique_ptr<cache::Store>> store = openStore(arguments);
+  if (!store) return store.takeError();
+  made.store = std::move(*store);
+  if (!arguments.has(OptionId::NoCache)) {
+    Result<std::unique_ptr<cache::RemoteStore>> remote = openRemoteCache(arguments, made.store->directory());
+    if (!remote) return remote.takeError();
+    made.remote = std::move(*remote);
+    if (made.remote) {
+      made.store->setRemote(made.remote.get());
+      Result<std::unique_ptr<cache::Store>> local = openStore(arguments);
+      if (!local) return local.takeError();
+      made.localStore = std::move(*local);
+    }
+  }
+  if (!made.usable()) return made;
+  CompilerIdentity compiler = compilerIdentity();
+  made.compilerId = compiler.record.id;
+  if (cache::knownCompilerId(made.local(), compiler.program) != made.compilerId)
+    cache::putCompilerRecord(made.local(), compiler.program, compiler.record);
+  Result<InputDigests> inputs = digestInputs(arguments, made.local(), hashQuickly);
+  if (inputs)
+    made.inputs = std::move(*inputs);
+  else
+    made.store = cache::Store::disabled(); // the compile says what is wrong with the file, in its turn
+  return made;
+}
+
+CompileCache::~CompileCache() {
+  if (store) store->flush();
+}
+
+std::optional<cache::CompileSummary> CompileCache::findRequest(std::vector<std::string> &files, uint64_t &lines) {
+  if (!usable()) return std::nullopt;
+  Result<std::string> source = readFileBytes(path, uint64_t(64) << 20);
+  if (!source) return std::nullopt; // the compiler says what is wrong
+  Result<cache::KeyBuilder> key = requestKey(*arguments, compilerId, *source, inputs);
+  if (!key) return std::nullopt;
+  std::vector<std::string> found = {path};
+  uint64_t count = cache::countLines(*source);
+  std::optional<cache::Manifest> manifest = cache::findManifest(*store, key->key(), path, found, count);
+  if (!manifest) return std::nullopt;
+  artifactKey = manifest->artifact;
+  files = std::move(found);
+  lines = count;
+  return std::move(manifest->summary);
+}
+
+std::optional<cache::CompileSummary> CompileCache::findModule(std::string_view module, uint64_t parameters) {
+  if (!usable()) return std::nullopt;
+  Result<PipelineOptions> options = pipelineOptions(*arguments);
+  if (!options) return std::nullopt;
+  std::string targets;
+  for (const std::string &target : options->targets) targets += (targets.empty() ? "" : ",") + target;
+  cache::KeyBuilder key("triton artifact 1");
+  key.add("compiler", compilerId).add("-O", std::to_string(options->optLevel)).add("--target", targets);
+  key.add("module", hashQuickly({reinterpret_cast<const uint8_t *>(module.data()), module.size()}));
+  key.add("parameters", std::to_string(parameters));
+  key.add("--weights", inputs.weights).add("--calibrate", inputs.calibration);
+  key.add("--random-weights", options->randomWeights ? std::to_string(options->randomSeed) : "");
+  artifactKey = key.key();
+  return cache::findSummary(*store, *artifactKey);
+}
+
+std::optional<cache::Blob> CompileCache::artifact() {
+  if (!usable() || !artifactKey) return std::nullopt;
+  return store->get(cache::EntryKind::Artifact, *artifactKey);
+}
+
+ObjectCache CompileCache::objects() {
+  ObjectCache cache;
+  if (!usable()) return cache;
+  cache.compilerId = compilerId;
+  cache.find = [store = store.get()](const cache::Key &key) -> std::optional<std::vector<uint8_t>> {
+    std::optional<cache::Blob> found = store->get(cache::EntryKind::Object, key);
+    if (!found) return std::nullopt;
+    return std::vector<uint8_t>(found->data(), found->data() + found->size());
+  };
+  cache.put = [store = store.get()](const cache::Key &key, const std::vector<uint8_t> &object) {
+    store->put(cache::EntryKind::Object, key, object);
+  };
+  return cache;
+}
+
+void CompileCache::keep(const CheckedProgram &program, const cache::CompileSummary &summary, cache::Bytes bytes) {
+  if (!usable() || !artifactKey || !inputsUnchanged(inputs)) return;
+  if (!bytes.empty()) {
+    store->put(cache::EntryKind::Artifact, *artifactKey, bytes);
+    cache::putSummary(*store, *artifactKey, summary);
+  }
+  // What was compiled is what `sources` holds, whatever the files say by now.
+  const SourceManager &sources = *program.sources;
+  Result<cache::KeyBuilder> key = requestKey(*arguments, compilerId, sources.text(0), inputs);
+  if (!key) return;
+  requestItems = key->items();
+  if (!bytes.empty()) cache::putItems(local(), cache::itemsNameOfArtifact(hashQuickly(bytes)), requestItems);
+  if (!program.diags->sorted().empty()) return;
+  cache::Manifest manifest;
+  manifest.artifact = *artifactKey;
+  manifest.summary = summary;
+  std::string folder = cache::folderOf(path);
+  for (FileId file = 1; file < sources.fileCount(); ++file) {
+    if (sources.name(file).starts_with("<")) continue; // the embedded library: a part of the compiler
+    manifest.imports.push_back({cache::portablePath(cache::absolutePath(std::string(sources.name(file))), folder),
+                                cache::digestOf(cache::canonicalSource(sources.text(file)))});
+  }
+  for (const std::string &candidate : program.module.absentFiles)
+    manifest.absent.push_back(cache::portablePath(cache::absolutePath(candidate), folder));
+  cache::putManifest(*store, key->key(), manifest);
+}
+
+void CompileCache::finish(const std::string &outcome) {
+  if (!usable()) return;
+  store->count(outcome == "hit" ? cache::Counter::Hits : outcome == "partial" ? cache::Counter::Partial : cache::Counter::Misses);
+  if (requestItems.empty()) return;
+  cache::Key name = cache::itemsNameOfProgram(cache::absolutePath(path));
+  if (arguments->has(OptionId::Verbose) && outcome != "hit") {
+    std::optional<cache::KeyItems> last = cache::findItems(local(), name);
+    fmt::print(stderr, "cache: {}: {}\n", outcome, last ? "since the last compile of this program changed" : "this program was not compiled before");
+    if (last)
+      for (const std::string &line : cache::describeDifference(*last, requestItems)) fmt::print(stderr, "  {}\n", line);
+  }
+  cache::putItems(local(), name, requestItems);
+}
+
+} // namespace triton::driver
