@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Measures the compile cache: wall time of whole processes, medians over --runs.
+
+    benchmarks/cache/measure.py build/bin/triton [--program P.tri] [--target T] [--runs 20] [--json FILE]
+
+The first table is about one network with a checkpoint of its own (made here: random numbers under the network's names, with activation
+scales, so that nothing has to be calibrated): a cold compile into an empty cache, a hit, and compiles after a change of a comment, of
+one layer, of all weights. The cache is put back to what the cold compile left before each of them. The second table is cold
+compiles of the reference networks with made-up weights, calibration included.
+"""
+import argparse
+import array
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PARAM = re.compile(r'ternary\.param \{[^}]*?key = "([^"]+)".*: tensor<(.*)xf32>')
+SCALE = re.compile(r'ternary\.fake_quantize.*?key = "([^"]+)"')
+
+
+def checkpoint(triton, program, path, seed):
+    """Writes a .safetensors file with every parameter and every activation scale of a program."""
+    text = subprocess.run([triton, "compile", program, "--emit=ternary"], capture_output=True, text=True, check=True).stdout
+    shapes = {key: [int(n) for n in shape.split("x")] for key, shape in PARAM.findall(text)}
+    shapes.update({key: [1] for key in SCALE.findall(text)})
+    header, at, chunks = {}, 0, []
+    for key in sorted(shapes):
+        count = 1
+        for n in shapes[key]:
+            count *= n
+        if len(shapes[key]) > 1:
+            raw = array.array("h", hashlib.shake_256(f"{seed} {key}".encode()).digest(2 * count))
+            data = array.array("f", (v / 327680 for v in raw)).tobytes()
+        else:
+            plain = 0.05 if count == 1 else 0.0 if key.endswith(("bias", "running_mean")) else 1.0
+            data = array.array("f", [plain]).tobytes() * count
+        header[key] = {"dtype": "F32", "shape": shapes[key], "data_offsets": [at, at + len(data)]}
+        at += len(data)
+        chunks.append(data)
+    words = json.dumps(header).encode()
+    words += b" " * (-len(words) % 8)
+    path.write_bytes(struct.pack("<Q", len(words)) + words + b"".join(chunks))
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.triton = str(pathlib.Path(options.triton).resolve())
+        self.options, self.folder, self.cache = options, folder, folder / "cache"
+        self.results = {}
+
+    def once(self, expected, *arguments):
+        """One compile's wall time in ms; what --json says must be `expected`."""
+        env = dict(os.environ, TRITON_DSL_CACHE_DIR=str(self.cache))
+        command = [self.triton, "compile", *map(str, arguments), "-o", str(self.folder / "out.tern"), "--json", "--target", self.options.target]
+        begin = time.perf_counter()
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        ms = 1000 * (time.perf_counter() - begin)
+        if done.returncode != 0:
+            sys.exit(done.stderr or done.stdout)
+        said = json.loads(done.stdout)
+        if said["cache"] not in expected.split("|"):
+            sys.exit(f"{arguments}: the cache said {said['cache']}, expected {expected}")
+        return ms, said
+
+    def measure(self, name, expected, prepare, *arguments):
+        times, said = [], None
+        for i in range(self.options.runs):
+            prepare(i)
+            ms, said = self.once(expected, *arguments)
+            times.append(ms)
+        times.sort()
+        self.results[name] = {"median_ms": statistics.median(times), "min_ms": times[0], "max_ms": times[-1], "runs": len(times),
+                              "cache": said["cache"], "layers_recompiled": said["layers_recompiled"],
+                              "artifact_bytes": said["artifact_bytes"], "layers": said["layers"]}
+        return self.results[name]["median_ms"]
+
+    def empty(self, _=0):
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+    def restore(self, _=0):
+        self.empty()
+        shutil.copytree(self.folder / "snapshot", self.cache)
+
+
+def change(text, old, new):
+    if old not in text:
+        sys.exit(f"the program has no {old!r} to change")
+    return text.replace(old, new, 1)
+
+
+def changes(bench, options):
+    program = bench.folder / "net.tri"
+    original = pathlib.Path(options.program).read_text()
+    program.write_text(original)
+    weights, others = bench.folder / "w.safetensors", bench.folder / "others.safetensors"
+    checkpoint(bench.triton, program, weights, 1)
+    checkpoint(bench.triton, program, others, 2)
+    time.sleep(2.2)  # so that no file is changed "just now"
+    cold = bench.measure("cold", "miss", bench.empty, program, "--weights", weights)
+    shutil.copytree(bench.cache, bench.folder / "snapshot")
+
+    def commented(i):
+        bench.restore()
+        program.write_text(original + f"\n# comment {i}\n")
+
+    def layer(_):
+        bench.restore()
+        program.write_text(change(original, options.layer_old, options.layer_new))
+
+    def same(_):
+        bench.restore()
+        program.write_text(original)
+
+    bench.measure("comment changed", "hit", commented, program, "--weights", weights)
+    bench.measure("one layer changed", "partial", layer, program, "--weights", weights)
+    bench.measure("all weights changed", "partial", same, program, "--weights", others)
+    program.write_text(original)
+    bench.restore()
+    bench.measure("hit", "hit", lambda _: None, program, "--weights", weights)
+    print(f"\n{pathlib.Path(options.program).name}, -O2, {options.target}, {weights.stat().st_size / 1e6:.0f} MB of weights, "
+          f"artifact {bench.results['hit']['artifact_bytes'] / 1e6:.1f} MB\n")
+    print("| compile | median ms | min | max | times faster than cold |\n| --- | ---: | ---: | ---: | ---: |")
+    for name, r in bench.results.items():
+        print(f"| {name} | {r['median_ms']:.1f} | {r['min_ms']:.1f} | {r['max_ms']:.1f} | {cold / r['median_ms']:.1f} |")
+
+
+def references(bench, options):
+    print("\n| network (made-up weights, calibrated on one made-up input) | cold, median ms | min | max |\n| --- | ---: | ---: | ---: |")
+    for name, path in [("MLP for Fashion-MNIST", "model_zoo/mlp-fashion-mnist/model.tri"), ("ResNet-18 at 224", "tests/programs/resnet18.tri"),
+                       ("ResNet-34 at 224", "tests/programs/resnet34.tri"), ("ResNet-50 at 224", "benchmarks/programs/resnet50.tri")]:
+        bench.measure(name, "miss", bench.empty, ROOT / path, "--random-weights")
+        r = bench.results[name]
+        print(f"| {name} | {r['median_ms']:.0f} | {r['min_ms']:.0f} | {r['max_ms']:.0f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("triton")
+    parser.add_argument("--program", default=str(ROOT / "tests/programs/resnet18.tri"))
+    parser.add_argument("--layer-old", default="relu(bn1(conv1(x))), 3", help="text of one layer in the program")
+    parser.add_argument("--layer-new", default="relu6(bn1(conv1(x))), 3", help="what to make of it")
+    parser.add_argument("--target", default="x86-64-v3")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--only", choices=["changes", "references"])
+    parser.add_argument("--json", help="also write the results here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temp:
+        bench = Bench(options, pathlib.Path(temp))
+        if options.only != "references":
+            changes(bench, options)
+        if options.only != "changes":
+            references(bench, options)
+    if options.json:
+        model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        version = subprocess.run([options.triton, "--version"], capture_output=True, text=True).stdout
+        document = {"machine": {"cpu": model[0] if model else platform.machine(), "cores": os.cpu_count(), "system": platform.platform()},
+                    "compiler": version.splitlines(), "target": options.target, "runs": options.runs, "results": bench.results}
+        pathlib.Path(options.json).write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
