@@ -114,8 +114,8 @@ TEST(Faults, EveryCallFailsWithEveryError) {
   std::vector<int> codes = {EIO, ENOSPC, EROFS, EACCES};
   if (atLength()) codes.insert(codes.end(), {EDQUOT, EMFILE, ENOMEM, EINTR, ENOENT, EPERM, ESTALE, ELOOP, ENOTDIR, EBADF});
   uint64_t step = atLength() ? 1 : 47, rounds = 0;
-  for (int code : codes)
-    for (auto mode : {faults::Mode::Once, faults::Mode::FromThenOn})
+  for (int code : codes) {
+    for (auto mode : {faults::Mode::Once, faults::Mode::FromThenOn}) {
       for (uint64_t at = 1 + uint64_t(rounds) % step; at <= calls; at += step) {
         ++rounds;
         Scene scene;
@@ -128,8 +128,11 @@ TEST(Faults, EveryCallFailsWithEveryError) {
         scene.aftermath();
         ASSERT_EQ(scene.wrong, "") << "call " << at << ", " << std::strerror(code) << ", mode " << int(mode);
       }
-  std::printf("%llu rounds with a failing call, %llu calls in each\n", static_cast<unsigned long long>(rounds),
-              static_cast<unsigned long long>(calls));
+    }
+    std::printf("%s: %llu rounds so far, %llu calls in each\n", std::strerror(code), static_cast<unsigned long long>(rounds),
+                static_cast<unsigned long long>(calls));
+    std::fflush(stdout);
+  }
 }
 
 TEST(Faults, ReadsAndWritesThatDoHalf) {

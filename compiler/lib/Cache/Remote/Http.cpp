@@ -101,7 +101,6 @@ private:
 
 Outcome HttpTransport::request(const std::string &path, Progress &progress, bool sending) {
   if (!curl) return Outcome::failed("no memory for a connection");
-  curl_easy_reset(curl); // keeps the connection
   progress.cancel = &cancel;
   std::string url = base + path;
   char reason[CURL_ERROR_SIZE] = "";
@@ -152,6 +151,7 @@ Outcome HttpTransport::request(const std::string &path, Progress &progress, bool
   curl_slist_free_all(headers);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_reset(curl); // the buffers that it was given end here
   if (progress.tooLong || code == CURLE_FILESIZE_EXCEEDED) return Outcome::failed("it sent more than it may");
   if (code != CURLE_OK && code != CURLE_HTTP_RETURNED_ERROR)
     return Outcome::failed(reason[0] ? reason : curl_easy_strerror(code));
