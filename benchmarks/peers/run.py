@@ -60,17 +60,15 @@ def main(words=None):
         install.install(options)
         if options.action == "all":
             # The rest needs what was just installed.
-            return subprocess.run([str(install.python(options)), "-m", "peers.run", *without_all(words or sys.argv[1:])], cwd=HERE.parent).returncode
+            again = [str(install.python(options)), "-m", "peers.run", *("measure" if word == "all" else word for word in words or sys.argv[1:])]
+            if subprocess.run(again, cwd=HERE.parent).returncode != 0:
+                return 3
+            report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document))
         return 0
     if options.action == "report":
         report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document))
         return 0
     return measure_all(options, chosen)
-
-
-def without_all(words):
-    """The same words for the second half: measure (which prepares) and report in one."""
-    return ["measure" if word == "all" else word for word in words]
 
 
 def measure_all(options, chosen):

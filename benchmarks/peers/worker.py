@@ -1,7 +1,9 @@
 """One engine with one case in a process of its own. Speaks lines of JSON: prints {"ready": ..} or {"skip": why} or {"error": ..}, then
 answers {"run": n, "warm": m} by {"ns": [..]} until its input ends. Sets its processors before anything is imported."""
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -10,6 +12,7 @@ import traceback
 def main():
     name, case_name, folder, threads, avx2, mode = sys.argv[1:7]
     threads, avx2 = int(threads), avx2 == "1"
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a stopped process would outlive whoever measures
     # What libraries print must not come between our lines.
     talk = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
