@@ -53,7 +53,8 @@ class Triton(Engine):
 
     def file(self, case, folder, avx2):
         # The artifact depends on the compiler and the program: another build of it makes another file.
-        parts = [self.command().read_bytes(), pathlib.Path(case.program).read_bytes(), repr(case.defines).encode()]
+        compiler = self.command().with_name("triton-compiler")
+        parts = [compiler.read_bytes(), pathlib.Path(case.program).read_bytes(), repr(case.defines).encode()]
         digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
         return pathlib.Path(folder) / f"{case.name}.{digest}.O{self.level()}{'.avx2' if avx2 else ''}.tern"
 
