@@ -24,4 +24,9 @@ cmake --build "$work" -j "$(nproc)"
 run=$work/$name
 mkdir -p "$run"
 "$triton" compile "model_zoo/$name/model.tri" --emit=graph -o "$run/graph.json"
+teacher=$(sed -n 's/.*"teacher_model": *"\([^"]*\)".*/\1/p' "model_zoo/$name/recipe.json")
+if [ -n "$teacher" ]; then
+  "$triton" compile "model_zoo/$teacher/model.tri" --emit=graph -o "$run/teacher.json"
+  set -- --teacher "$run/teacher.json" --teacher-weights "model_zoo/$teacher/weights.safetensors" "$@"
+fi
 "$work/triton-train" --graph "$run/graph.json" --recipe "model_zoo/$name/recipe.json" --out "model_zoo/$name" --work "$run" "$@"

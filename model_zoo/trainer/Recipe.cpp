@@ -101,6 +101,7 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
     a.integer("erase", r.erase, 0, 64);
     a.finish();
   }
+  m.string("teacher_model", r.teacherModel);
   const json::Value *phases = m.take("phases");
   if (!phases || !phases->asArray() || phases->asArray()->empty()) {
     m.complain("phases", "expected a list of phases");
@@ -127,12 +128,13 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
       p.finish();
       if (phase.optimizer != "adamw" && phase.optimizer != "sgd") p.complain("optimizer", "expected \"adamw\" or \"sgd\"");
       if (phase.name.empty()) p.complain("name", "a phase needs a name");
-      bool known = false;
+      bool known = !r.teacherModel.empty() && phase.teacher == r.teacherModel;
+      if (known && !phase.teacherCache) p.complain("teacher_cache", "expected true: another network teaches through its cached scores");
       for (const Phase &before : r.phases) {
         known = known || before.name == phase.teacher;
         if (before.name == phase.name) p.complain("name", "two phases have this name");
       }
-      if (phase.distill > 0 && !known) p.complain("teacher", "expected the name of an earlier phase");
+      if (phase.distill > 0 && !known) p.complain("teacher", "expected the name of an earlier phase or the teacher_model");
       r.phases.push_back(std::move(phase));
     }
   }

@@ -23,7 +23,7 @@ struct Phase {
   double labelSmoothing = 0;
   double distill = 0;          ///< Weight of the teacher's soft targets against the labels.
   double temperature = 2;
-  std::string teacher;         ///< Name of an earlier phase; its network at the end is the teacher.
+  std::string teacher;         ///< Name of an earlier phase, whose network at the end is the teacher, or the recipe's teacherModel.
   bool teacherCache = false;   ///< The teacher sees each image and its mirror image once, before the phase, unshifted.
   double dropout = 0;          ///< Share of the hidden activations of rank 2 that a step leaves out.
   double prune = 0;            ///< Chance that an epoch skips an image that is easier than the mean; its like count for more.
@@ -40,6 +40,7 @@ struct Recipe {
   bool flip = false;   ///< Mirror left and right, each second time.
   int64_t shift = 0;   ///< Shift by up to this many pixels in each direction.
   int64_t erase = 0;   ///< Blank a square of up to this edge, each second time.
+  std::string teacherModel; ///< Another network of the zoo whose integer model teaches phases that name it; may be empty.
   std::vector<Phase> phases;
   std::string text;    ///< The file as read; the manifest holds its digest.
 

@@ -310,7 +310,7 @@ struct Checkpoint {
 };
 
 /// A teacher's scores for every training image and its mirror image.
-Tensor teach(Network &teacher, bool quantize, const Loader &loader, int64_t count, int64_t classes, size_t logits, Workers &workers) {
+Tensor teach(const std::function<Tensor(const Tensor &)> &teacher, const Loader &loader, int64_t count, int64_t classes, Workers &workers) {
   constexpr int64_t chunk = 250;
   Tensor out = torch::empty({2, count, classes});
   std::atomic<int64_t> next{0};
@@ -319,7 +319,7 @@ Tensor teach(Network &teacher, bool quantize, const Loader &loader, int64_t coun
     for (int64_t at; (at = chunk * next++) < count;)
       for (int64_t mirrored : {0, 1}) {
         int64_t n = std::min(chunk, count - at);
-        out[mirrored].slice(0, at, at + n).copy_(teacher.forward(loader.plain(at, n, mirrored), {false, quantize})[logits]);
+        out[mirrored].slice(0, at, at + n).copy_(teacher(loader.plain(at, n, mirrored)));
       }
   });
   return out;
@@ -393,6 +393,17 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
                              *std::max_element(test.labels.begin(), test.labels.end()));
   if (outShape.size() != 2 || outShape[1].number <= largest) return Error{"the model has no output [N, classes] for all labels"};
 
+  if (!recipe.teacherModel.empty()) {
+    const Graph *g = options.teacherGraph;
+    if (!g) return Error{"the recipe wants '" + recipe.teacherModel + "' as a teacher: give its graph and weights", ErrorKind::Usage};
+    const std::vector<Size> &in = g->values[static_cast<size_t>(g->inputs[0].value)].shape,
+                            &out = g->values[static_cast<size_t>(g->outputs[logitsIndex(*g)].second)].shape;
+    auto same = [](const std::vector<Size> &a, const std::vector<Size> &b, size_t from) {
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Size &x, const Size &y) { return x.number == y.number; }) && a.size() > from;
+    };
+    if (!same(in, shape, 1) || !same(out, outShape, 1)) return Error{"the teacher '" + recipe.teacherModel + "' has other images or classes"};
+  }
+
   Result<Network> created = Network::create(graph, recipe.seed);
   if (!created) return created.takeError();
   Network &net = *created;
@@ -456,7 +467,14 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
 
     std::unique_ptr<Network> teacher;
     bool teacherQuantized = false;
-    if (phase.distill > 0) {
+    Tensor cached; // [mirrored, image, class]
+    if (phase.distill > 0 && phase.teacher == recipe.teacherModel) {
+      Result<IntegerModel> model = IntegerModel::create(*options.teacherGraph, options.teacherTensors);
+      if (!model) return Error{"teacher '" + phase.teacher + "': " + model.error().message};
+      Loader forTeacher(training, options.teacherGraph->inputs[0]);
+      size_t scores = logitsIndex(*options.teacherGraph);
+      cached = teach([&](const Tensor &x) { return model->run(x)[scores]; }, forTeacher, count, outShape[1].number, workers);
+    } else if (phase.distill > 0) {
       Result<Network> made = Network::create(graph, recipe.seed);
       if (!made) return made.takeError();
       teacher = std::make_unique<Network>(std::move(*made));
@@ -469,9 +487,9 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
         return Error{end.path + ": the teacher's checkpoint is missing or of another recipe", ErrorKind::Environment};
     }
 
-    Tensor cached; // [mirrored, image, class]
     if (teacher && phase.teacherCache) {
-      cached = teach(*teacher, teacherQuantized, loader, count, outShape[1].number, logits, workers);
+      cached = teach([&](const Tensor &x) { return teacher->forward(x, {false, teacherQuantized})[logits]; }, loader, count,
+                     outShape[1].number, workers);
       teacher.reset();
     }
 

@@ -27,6 +27,8 @@ struct TrainingOptions {
   int64_t threads = 1;        ///< Changes the speed and nothing else.
   int64_t evaluateEvery = 1;  ///< Epochs between evaluations; the last epoch of a phase always has one.
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
+  const Graph *teacherGraph = nullptr; ///< For a recipe with a teacherModel: its graph and exported tensors.
+  std::vector<std::pair<std::string, HostTensor>> teacherTensors;
   bool finish = false;        ///< Exports what the checkpoint holds instead of going on.
   std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.
 };

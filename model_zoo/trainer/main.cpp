@@ -26,6 +26,7 @@ static const char *usage =
     "  --recipe FILE    how to train (epochs, rates, augmentation, seed)\n"
     "  --out FOLDER     where weights.safetensors and manifest.json go\n"
     "  --evaluate FILE  classify the test images with the integer model of a .safetensors file; prints JSON\n"
+    "  --teacher FILE   graph of the recipe's teacher_model, --teacher-weights FILE its .safetensors file\n"
     "  --data-dir DIR   IDX files in MNIST's layout (default /usr/share/datasets/fashion-mnist)\n"
     "  --threads N      how many parts of a batch run at once (default: as the machine has); no result depends on it\n"
     "  --dataset NAME   name of the data set in the manifest (default fashion-mnist)\n"
@@ -42,7 +43,7 @@ static int fail(const Error &error) {
 static void requestStop(int) { stopRequested = 1; }
 
 struct Options {
-  std::string graph, recipe, out, evaluate, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
+  std::string graph, recipe, out, evaluate, teacher, teacherWeights, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
   TrainingOptions training;
 };
 
@@ -60,6 +61,8 @@ static Result<Options> readOptions(int argc, char **argv) {
                           : flag == "--recipe"  ? &o.recipe
                           : flag == "--out"     ? &o.out
                           : flag == "--evaluate" ? &o.evaluate
+                          : flag == "--teacher" ? &o.teacher
+                          : flag == "--teacher-weights" ? &o.teacherWeights
                           : flag == "--data-dir" ? &o.data
                           : flag == "--dataset" ? &o.dataset
                           : flag == "--work"    ? &o.training.workFolder
@@ -85,7 +88,7 @@ static Result<Options> readOptions(int argc, char **argv) {
 }
 
 static json::Value manifestOf(const Options &options, const Recipe &recipe, const Graph &graph, const TrainingResult &result,
-                              const std::string &weights) {
+                              const std::string &weights, const std::string &teacherDigest) {
   json::Object m;
   m.append("name", recipe.model);
   m.append("model", "model.tri");
@@ -110,20 +113,38 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
   m.append("epochs_run", std::move(epochs));
   m.append("recipe", "recipe.json");
   m.append("recipe_sha256", sha256Hex(recipe.text));
+  if (!teacherDigest.empty()) {
+    m.append("teacher", recipe.teacherModel);
+    m.append("teacher_sha256", teacherDigest);
+  }
   m.append("seed", static_cast<int64_t>(recipe.seed));
   m.append("libtorch", TORCH_VERSION);
   return m;
 }
 
+using Tensors = std::vector<std::pair<std::string, HostTensor>>;
+
+static Result<Tensors> readTensors(const std::string &path) {
+  Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file) return file.takeError();
+  Tensors out;
+  for (const SafetensorsFile::Entry &e : file->entries()) out.emplace_back(e.key, HostTensor{e.type, e.shape, {e.bytes.begin(), e.bytes.end()}});
+  return out;
+}
+
+static Result<Graph> readGraph(const std::string &path, std::string &digest) {
+  Result<std::string> text = readFileBytes(path, uint64_t(1) << 30);
+  if (!text) return text.takeError();
+  digest = sha256Hex(*text);
+  return Graph::parse(*text, path);
+}
+
 static Result<void> evaluateFile(const Options &options, const Graph &graph) {
   Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);
   if (!test) return test.takeError();
-  Result<SafetensorsFile> file = SafetensorsFile::open(options.evaluate);
-  if (!file) return file.takeError();
-  std::vector<std::pair<std::string, HostTensor>> tensors;
-  for (const SafetensorsFile::Entry &e : file->entries())
-    tensors.emplace_back(e.key, HostTensor{e.type, e.shape, {e.bytes.begin(), e.bytes.end()}});
-  Result<IntegerScore> score = scoreIntegers(graph, tensors, *test, options.training.threads);
+  Result<Tensors> tensors = readTensors(options.evaluate);
+  if (!tensors) return tensors.takeError();
+  Result<IntegerScore> score = scoreIntegers(graph, *tensors, *test, options.training.threads);
   if (!score) return score.takeError();
   json::Object o;
   o.append("images", static_cast<int64_t>(test->count));
@@ -134,9 +155,8 @@ static Result<void> evaluateFile(const Options &options, const Graph &graph) {
 }
 
 static Result<void> run(const Options &options) {
-  Result<std::string> graphText = readFileBytes(options.graph, uint64_t(1) << 30);
-  if (!graphText) return graphText.takeError();
-  Result<Graph> graph = Graph::parse(*graphText, options.graph);
+  std::string digest;
+  Result<Graph> graph = readGraph(options.graph, digest);
   if (!graph) return graph.takeError();
   if (!options.evaluate.empty()) return evaluateFile(options, *graph);
   Result<Recipe> recipe = Recipe::read(options.recipe);
@@ -148,12 +168,29 @@ static Result<void> run(const Options &options) {
 
   std::error_code ignored; // Writing fails with a message if this did.
   std::filesystem::create_directories(options.out, ignored);
-  Result<TrainingResult> result = train(*graph, *recipe, *training, *test, options.training, sha256Hex(*graphText));
+  TrainingOptions how = options.training;
+  Graph teacher;
+  std::string teacherWeights;
+  if (!recipe->teacherModel.empty() && !options.teacher.empty() && !options.teacherWeights.empty()) {
+    std::string teacherDigest;
+    Result<Graph> read = readGraph(options.teacher, teacherDigest);
+    if (!read) return read.takeError();
+    teacher = std::move(*read);
+    how.teacherGraph = &teacher;
+    Result<Tensors> tensors = readTensors(options.teacherWeights);
+    if (!tensors) return tensors.takeError();
+    how.teacherTensors = std::move(*tensors);
+    Result<std::string> bytes = encodeSafetensors(how.teacherTensors);
+    if (!bytes) return bytes.takeError();
+    teacherWeights = sha256Hex(*bytes);
+    digest += " " + teacherDigest + " " + teacherWeights;
+  }
+  Result<TrainingResult> result = train(*graph, *recipe, *training, *test, how, digest);
   if (!result) return result.takeError();
   Result<std::string> weights = encodeSafetensors(result->tensors);
   if (!weights) return weights.takeError();
   if (Result<void> r = writeFileAtomically(options.out + "/weights.safetensors", *weights); !r) return r.takeError();
-  json::Value manifest = manifestOf(options, *recipe, *graph, *result, *weights);
+  json::Value manifest = manifestOf(options, *recipe, *graph, *result, *weights, teacherWeights);
   if (Result<void> r = writeFileAtomically(options.out + "/manifest.json", json::write(manifest, 2)); !r) return r.takeError();
   for (const Score &s : result->scores)
     std::printf("%s: %.2f %% (%lld of %lld)\n", s.phase.c_str(), s.percent(), static_cast<long long>(s.correct),

@@ -136,6 +136,36 @@ static int zooEval(const Arguments &arguments) {
   return kDone;
 }
 
+/// Writes the graph that the trainer reads; false when that failed, with the exit code in `code`.
+static bool exportGraph(const Arguments &arguments, const zoo::ZooModel &model, const std::string &file, int &code) {
+  Timing timing;
+  Arguments plain;
+  plain.command = "compile";
+  Result<CheckedProgram> program = checkProgram(plain, model.program, timing);
+  if (!program) return code = fail(arguments, program.error()), false;
+  if (program->diags->hasErrors()) return code = finishDiagnostics(arguments, *program->diags), false;
+  Result<Graph *> graph = chooseModel(plain, *program, model.program);
+  if (!graph) return code = fail(arguments, graph.error()), false;
+  if (Result<void> written = writeFileAtomically(file, graphToJson(**graph, "model.tri")); !written)
+    return code = fail(arguments, written.error()), false;
+  return true;
+}
+
+/// The network that a recipe names as its teacher; nothing when it names none.
+static Result<std::optional<zoo::ZooModel>> teacherOf(const zoo::ZooModel &model) {
+  Result<std::string> text = readFileBytes(model.recipe, 1 << 20);
+  if (!text) return text.takeError();
+  Result<json::Value> recipe = json::parse(*text, model.recipe);
+  if (!recipe) return recipe.takeError();
+  const json::Value *name = recipe->find("teacher_model");
+  if (!name || !name->asString() || name->asString()->empty()) return std::optional<zoo::ZooModel>();
+  Result<zoo::ZooModel> teacher = zoo::findZooModel(*name->asString());
+  if (!teacher) return teacher.takeError();
+  if (teacher->weights.empty()) return Error{"the teacher " + teacher->name + " has no weights yet; 'triton zoo train " + teacher->name + "' makes them"};
+  if (Result<void> verified = zoo::verifyWeights(*teacher); !verified) return verified.takeError();
+  return std::optional<zoo::ZooModel>(std::move(*teacher));
+}
+
 /// Runs the trainer, a program of its own, since it links LibTorch.
 static int zooTrain(const Arguments &arguments) {
   if (arguments.positional.size() != 2)
@@ -151,20 +181,19 @@ static int zooTrain(const Arguments &arguments) {
                                      trainer.string(),
                                  ErrorKind::Environment});
   // The trainer reads the exported graph, so what is trained is what the compiler will compile.
-  Timing timing;
-  Arguments plain;
-  plain.command = "compile";
-  Result<CheckedProgram> program = checkProgram(plain, model->program, timing);
-  if (!program) return fail(arguments, program.error());
-  if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
-  Result<Graph *> graph = chooseModel(plain, *program, model->program);
-  if (!graph) return fail(arguments, graph.error());
+  Result<std::optional<zoo::ZooModel>> teacher = teacherOf(*model);
+  if (!teacher) return fail(arguments, teacher.error());
+  int code = kDone;
   std::string folder = arguments.get(OptionId::Output, model->name + "-training");
   std::filesystem::create_directories(folder, error);
   std::string graphFile = folder + "/graph.json";
-  if (Result<void> written = writeFileAtomically(graphFile, graphToJson(**graph, "model.tri")); !written)
-    return fail(arguments, written.error());
+  if (!exportGraph(arguments, *model, graphFile, code)) return code;
   std::vector<std::string> words = {trainer.string(), "--graph", graphFile, "--recipe", model->recipe, "--out", folder, "--work", folder + "/train"};
+  if (*teacher) {
+    std::string file = folder + "/teacher.json";
+    if (!exportGraph(arguments, **teacher, file, code)) return code;
+    words.insert(words.end(), {"--teacher", file, "--teacher-weights", (*teacher)->weights});
+  }
   if (arguments.has(OptionId::DataDir)) words.insert(words.end(), {"--data-dir", arguments.get(OptionId::DataDir)});
   if (arguments.has(OptionId::Threads)) words.insert(words.end(), {"--threads", arguments.get(OptionId::Threads)});
   std::vector<char *> argv;

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""`triton zoo train` from the recipe to weights that `triton zoo eval` accepts, on a small data set of its own: the same bytes with one
+thread, with two, and after an interruption; the artifact's classes are those of the trainer's integer model; and what was trained can
+teach another network.
+
+Usage: zoo_train.py TRITON_BIN_DIR
+"""
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+NAME = "lenet5-fashion-mnist"
+PUPIL = "mlp-fashion-mnist"
+
+
+def write_images(folder, prefix, count, seed):
+    """Bars whose place tells the class, under noise."""
+    draw = random.Random(seed)
+    labels = bytes(draw.randrange(10) for _ in range(count))
+    pixels = bytearray()
+    for label in labels:
+        for y in range(28):
+            pixels += bytes(draw.randrange(90) + (150 if 2 * label + 3 <= y < 2 * label + 6 else 0) for _ in range(28))
+    with gzip.open(os.path.join(folder, prefix + "-images-idx3-ubyte.gz"), "wb", 1) as f:
+        f.write(struct.pack(">IIII", 0x803, count, 28, 28) + pixels)
+    with gzip.open(os.path.join(folder, prefix + "-labels-idx1-ubyte.gz"), "wb", 1) as f:
+        f.write(struct.pack(">II", 0x801, count) + labels)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def main():
+    triton = os.path.join(sys.argv[1], "triton")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "model_zoo", NAME)
+    with tempfile.TemporaryDirectory() as top:
+        data, zoo = os.path.join(top, "data"), os.path.join(top, "zoo")
+        os.makedirs(data)
+        write_images(data, "train", 1024, 1)
+        write_images(data, "t10k", 500, 2)
+        shutil.copytree(source, os.path.join(zoo, NAME))
+        recipe = json.loads(read(os.path.join(zoo, NAME, "recipe.json")))
+        recipe.update(batch=64, shards=2)
+        for phase in recipe["phases"]:
+            phase["epochs"] = 4
+        with open(os.path.join(zoo, NAME, "recipe.json"), "w") as f:
+            json.dump(recipe, f)
+        environment = dict(os.environ, TRITON_DSL_ZOO=zoo)
+
+        def train(folder, threads):
+            return [triton, "zoo", "train", NAME, "--data-dir", data, "--threads", str(threads), "-o", os.path.join(top, folder)]
+
+        subprocess.run(train("one", 1), check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run(train("two", 2), check=True, env=environment, stdout=subprocess.DEVNULL)
+        # Interrupted once some epochs are in the log, then started again.
+        log = os.path.join(top, "cut", "train", "log.jsonl")
+        cut = subprocess.Popen(train("cut", 2), env=environment, stdout=subprocess.DEVNULL)
+        while cut.poll() is None and not (os.path.exists(log) and read(log).count(b"\n") >= 3):
+            time.sleep(0.01)
+        cut.send_signal(signal.SIGINT)
+        print("interrupted run ended with", cut.wait())
+        subprocess.run(train("cut", 2), check=True, env=environment, stdout=subprocess.DEVNULL)
+
+        problems = []
+        weights = read(os.path.join(top, "one", "weights.safetensors"))
+        for other in ("two", "cut"):
+            if read(os.path.join(top, other, "weights.safetensors")) != weights:
+                problems.append(f"run '{other}' gave other weights")
+        epochs = [json.loads(line) for line in read(log).splitlines()]
+        if [(e["phase"], e["epoch"]) for e in epochs] != [(p["name"], e + 1) for p in recipe["phases"] for e in range(4)]:
+            problems.append(f"the log has other epochs: {epochs}")
+        for file in ("weights.safetensors", "manifest.json"):
+            shutil.copy(os.path.join(top, "one", file), os.path.join(zoo, NAME, file))
+        manifest = json.loads(read(os.path.join(zoo, NAME, "manifest.json")))
+        found = json.loads(subprocess.run([triton, "zoo", "eval", NAME, "--json", "--data-dir", data], check=True, env=environment,
+                                          stdout=subprocess.PIPE).stdout)
+        print(f"{found['correct']} of {found['images']} correct")
+        for key in ("correct", "predictions_sha256"):
+            if found[key] != manifest[key]:
+                problems.append(f"{key}: the artifact says {found[key]}, the trainer {manifest[key]}")
+        if found["correct"] < 400:
+            problems.append("the network learned nothing")
+
+        # A perceptron that learns from the network above: its recipe names it, and the manifest says from which weights.
+        shutil.copytree(os.path.join(source, "..", PUPIL), os.path.join(zoo, PUPIL))
+        pupil = json.loads(read(os.path.join(zoo, PUPIL, "recipe.json")))
+        pupil.update(batch=64, shards=2, teacher_model=NAME)
+        for phase in pupil["phases"]:
+            phase.update(epochs=4, teacher=NAME, teacher_cache=True, distill=0.9)
+        with open(os.path.join(zoo, PUPIL, "recipe.json"), "w") as f:
+            json.dump(pupil, f)
+        learn = [triton, "zoo", "train", PUPIL, "--data-dir", data, "-o", os.path.join(top, "pupil")]
+        subprocess.run(learn, check=True, env=environment, stdout=subprocess.DEVNULL)
+        taught = json.loads(read(os.path.join(top, "pupil", "manifest.json")))
+        print(f"the pupil has {taught['correct']} correct")
+        if (taught["teacher"], taught["teacher_sha256"]) != (NAME, manifest["sha256"]):
+            problems.append(f"the pupil's manifest names the teacher {taught['teacher']}, {taught['teacher_sha256']}")
+        if taught["correct"] < 150:
+            problems.append("the pupil learned nothing")
+        with open(os.path.join(zoo, NAME, "weights.safetensors"), "ab") as f:
+            f.write(b"x")
+        spoilt = subprocess.run(learn, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if spoilt.returncode == 0 or manifest["sha256"] not in spoilt.stderr:
+            problems.append(f"a teacher with other weights than its manifest's was taken: {spoilt.returncode} {spoilt.stderr}")
+        for problem in problems:
+            print(problem)
+        return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
