@@ -93,3 +93,28 @@ void tri_pack_panels(const int8_t *weights, const tri_panel_layout *layout, int8
     }
   }
 }
+
+size_t tri_panel2_bytes(const tri_panel_layout *layout) {
+  if (!layout->kr || layout->kr > UINT32_MAX / 4) return 0;
+  tri_panel_layout wide = *layout;
+  wide.kr *= 4;
+  return tri_panel_bytes(&wide) / 4;
+}
+
+void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out) {
+  const size_t o = layout->o, ko = layout->ko, ki = layout->ki, nr = layout->nr, kr = layout->kr;
+  const size_t panels = (o - 1) / nr + 1, groups = (ki - 1) / (4 * kr) + 1;
+  for (size_t panel = 0; panel < panels; ++panel) {
+    const size_t rows = panel * nr + nr <= o ? nr : o - panel * nr;
+    for (size_t tap = 0; tap < ko; ++tap) {
+      for (size_t group = 0; group < groups; ++group, out += nr * kr) {
+        memset(out, 0x55, nr * kr);
+        const size_t first = group * 4 * kr, length = first + 4 * kr <= ki ? 4 * kr : ki - first;
+        const int8_t *from = trits + (panel * nr * ko + tap) * ki + first;
+        for (size_t row = 0; row < rows; ++row, from += ko * ki)
+          for (size_t k = 0; k < length; ++k)
+            out[row * kr + k % kr] = (uint8_t)(out[row * kr + k % kr] + (unsigned)from[k] * (1u << (2 * (k / kr))));
+      }
+    }
+  }
+}

@@ -2,7 +2,7 @@
  *
  *   t5  on disk: five trits a byte, base 3: byte = sum (t[i] + 1) * 3^i, i = 0..4; the last byte is filled with t = 0. 1.6 bits a trit.
  *   i8  in memory: one byte a weight.
- *   t2  in memory: two bits a trit, code t + 1: see tri_pack_panels.
+ *   t2  in memory: two bits a trit, code t + 1: see tri_pack_panels2.
  *
  * Canonical order on disk is [O][KO][KI]: output channel, outer reduction (kernel taps, row-major), inner reduction (input
  * channels of the group). Panels in memory are [ceil(O/NR)][KO][ceil(KI/KR)][NR][KR]: NR output channels side by side, KR consecutive
@@ -43,6 +43,13 @@ int tri_unpack_t5(const uint8_t *bytes, size_t count, int8_t *out);
 
 /* Lays canonical [O][KO][KI] weights out as i8 panels of tri_panel_bytes(layout) bytes. `weights` and `out` are disjoint. */
 void tri_pack_panels(const int8_t *weights, const tri_panel_layout *layout, int8_t *out);
+
+/* Bytes of the panels as t2. 0 if the layout is not valid or the size does not fit. */
+size_t tri_panel2_bytes(const tri_panel_layout *layout);
+
+/* Lays canonical trits out as t2 panels: as i8 panels, but a byte holds four groups of KR steps. In group G the byte of a channel and a
+ * step j < KR has the trit of step (4 * G + g) * KR + j, plus 1, at its bits 2 * g and 2 * g + 1; what lies outside is 0, so 1. */
+void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out);
 
 #ifdef __cplusplus
 }

@@ -173,7 +173,10 @@ static tri_status fillArena(tri_model &model, const Container &container, const 
       canonical = reinterpret_cast<const int8_t *>(trits);
     }
     const tri_panel_layout layout = {p.o(), p.ko(), p.ki(), p.nr(), p.kr()};
-    tri_pack_panels(canonical, &layout, reinterpret_cast<int8_t *>(to));
+    if (p.kind() == fb::PlacementKind::Panels2)
+      tri_pack_panels2(canonical, &layout, to);
+    else
+      tri_pack_panels(canonical, &layout, reinterpret_cast<int8_t *>(to));
   }
   memset(model.arena + end, 0, model.arenaAllocated - end);
   return TRI_OK;

@@ -56,6 +56,11 @@ Bytes buildArena(const CompiledModel &model, const CompiledVariant &variant) {
       memcpy(canonical.data(), blob.bytes.data(), blob.count);
     tri_panel_layout layout = {p.o, p.ko, p.ki, p.nr, p.kr};
     EXPECT_EQ(uint64_t(p.o) * p.ko * p.ki, blob.count);
+    if (p.kind == Placement::Panels2) {
+      EXPECT_EQ(tri_panel2_bytes(&layout), p.arenaBytes);
+      tri_pack_panels2(canonical.data(), &layout, arena.data() + p.arenaOffset);
+      continue;
+    }
     EXPECT_EQ(tri_panel_bytes(&layout), p.arenaBytes);
     tri_pack_panels(canonical.data(), &layout, reinterpret_cast<int8_t *>(arena.data() + p.arenaOffset));
   }

@@ -49,11 +49,12 @@ public:
     codes = std::move(result);
   }
 
-  Val panels(int64_t o, int64_t ko, int64_t ki, int64_t nr, int64_t kr) {
+  Val panels(int64_t o, int64_t ko, int64_t ki, int64_t nr, int64_t kr, bool twoBit = false) {
     Placement p;
-    p.kind = Placement::Panels;
+    p.kind = twoBit ? Placement::Panels2 : Placement::Panels;
     p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(nr), p.kr = uint32_t(kr);
-    p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + kr - 1) / kr) * nr * kr);
+    int64_t group = twoBit ? 4 * kr : kr;
+    p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + group - 1) / group) * nr * kr);
     if (trits) {
       std::vector<uint8_t> bytes(tri_t5_bytes(codes.size()));
       tri_pack_t5(codes.data(), codes.size(), bytes.data());
@@ -74,15 +75,15 @@ public:
     codes = std::move(result);
   }
 
-  /// -128 * sum(w) of each output.
-  Val biasedStart(int64_t outputs) {
+  /// -128 (or `factor`) * sum(w) of each output.
+  Val biasedStart(int64_t outputs, int64_t factor = -128) {
     std::vector<int32_t> start((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding);
     int64_t each = int64_t(codes.size()) / outputs;
     for (int64_t o = 0; o < outputs; ++o) {
       int64_t sum = 0;
       for (int64_t j = 0; j < each; ++j)
         sum += codes[o * each + j];
-      start[o] = int32_t(-128 * sum);
+      start[o] = int32_t(factor * sum);
     }
     return c.table(key + ".start", start);
   }
@@ -108,7 +109,7 @@ public:
 /// The affine end of a fused product: what the generator needs to know, and its arrays.
 struct End {
   Epilogue epilogue;
-  Val m, b, scale, residual;
+  Val m, b, scale, residual, scratch;
 };
 
 /// The greatest magnitude of a code.
@@ -198,7 +199,8 @@ std::string actName(Value x) {
 void callProduct(StepContext &c, const std::string &function, Val x, Val weights, Val start, const End &end, Val residual, Val out, Val rows) {
   Val null = c.weights; // a pointer that is never read
   auto orNull = [&](Val v) { return v ? v : null; };
-  c.k.call(function, {x, weights, orNull(start), orNull(end.m), orNull(end.b), orNull(end.scale), orNull(residual), out, rows, c.thread, c.threads});
+  c.k.call(function, {x, weights, orNull(start), orNull(end.m), orNull(end.b), orNull(end.scale), orNull(residual), out, rows, c.thread, c.threads,
+                      orNull(end.scratch)});
 }
 
 /// Functions shared by several steps are written before the step that calls them first.
@@ -291,6 +293,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   Weights weights(c, op.getW());
   TileChoice tile = chooseTile(k.target(), weights.trits, isUnsignedValue(op.getX()), w[0], 0, c.variant.layouts.of[op.getX()].excess);
   LinearShape shape;
+  shape.inputs = w[1];
   shape.outputs = shape.storedChannels = w[0];
   auto steps = [&](int64_t bytes) { return (bytes + tile.dot.kr() - 1) / tile.dot.kr(); };
   int64_t ko = 1, ki = w[1];
@@ -340,16 +343,25 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   Val rows = out.isDynamic() ? c.batch * k.index(rowsPerUnit) : k.index(rowsPerUnit);
   if (!out.isDynamic())
     tile.positions = std::min(tile.positions, rowsPerUnit);
-  Val panels = weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr());
-  Val start = tile.dot.biased() ? weights.biasedStart(w[0]) : Val();
+  shape.twoBit = twoBitTakes(k.target(), shape, weights.trits);
+  Val panels = weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), shape.twoBit);
+  Val start = tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
+  End at = end;
+  if (shape.twoBit)
+    at.scratch = c.scratch(twoBitScratch(shape, tile));
   std::string label = "linear_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
   std::string function;
   {
     Detached detached(k);
     function = emitLinear(k, label, shape, tile, end.epilogue);
   }
-  callProduct(c, function, x, panels, start, end, residual, c.view(op.getResult()).base, rows);
-  return describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
+  callProduct(c, function, x, panels, start, at, residual, c.view(op.getResult()).base, rows);
+  if (shape.twoBit)
+    more += "; as bytes the weights would not fit the first-level cache";
+  LayerChoice choice = describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
+  if (shape.twoBit)
+    choice.packing = "t5 on disk, t2 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
+  return choice;
 }
 
 LayerChoice lowerDepthwiseDot(StepContext &c, FusedConv2dOp op, const DepthwiseShape &shape, Weights &weights, double bound,
@@ -364,7 +376,7 @@ LayerChoice lowerDepthwiseDot(StepContext &c, FusedConv2dOp op, const DepthwiseS
   weights.rearrange(conv.outputs, places, depthwiseDotChannel);
   Val panels = weights.panels(places, kw, kh, 16, 4);
   Val start = shape.actUnsigned ? Val() : weights.biasedStart(places);
-  end.scale = c.scratch(depthwiseDotScratch(shape));
+  end.scratch = c.scratch(depthwiseDotScratch(shape));
   Val first = c.k.offset(c.view(op.getX()).base, -op.getPadding()[0] * conv.x.row - op.getPadding()[1] * conv.x.pixel);
   Val out = c.view(op.getResult()).base;
   std::string function;

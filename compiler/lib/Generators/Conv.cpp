@@ -207,13 +207,29 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
   return name;
 }
 
+void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body) {
+  Val from = rows.from;
+  llvm::SmallVector<int64_t, 3> heights = {positions};
+  if (positions >= 8)
+    heights.push_back(4);
+  if (positions > 1)
+    heights.push_back(1);
+  for (int64_t height : heights) {
+    Val to = height == 1 ? rows.to : from + (rows.to - from) / k.index(height) * k.index(height);
+    k.forLoop(from, to, height, [&](Val row) { body(row, height); });
+    from = to;
+  }
+}
+
 std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
                        const Epilogue &epilogue) {
   const DotSpec &dot = tile.dot;
-  std::string key = keyOf(shape.outputs, shape.storedChannels, shape.xRow, shape.outRow, shape.residualRow, shape.reduction.steps);
+  std::string key = keyOf(shape.inputs, shape.twoBit, shape.outputs, shape.storedChannels, shape.xRow, shape.outRow, shape.residualRow, shape.reduction.steps);
   for (const Reduction::Level &level : shape.reduction.levels)
     key += keyOf(level.count, level.xStride);
   std::string name = label + "_" + tile.name() + "_" + digest(key + keyOf(dot) + keyOf(tile.positions) + epilogue.key());
+  if (shape.twoBit)
+    return emitTwoBitLinear(k, name, shape, tile, epilogue);
   if (k.hasFunction(name))
     return name;
   int64_t panel = panelBytes(dot, shape.reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
@@ -240,12 +256,7 @@ std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearS
         here.scale = k.offset(base.scale, r * k.index(4));
       emitTile(k, dot, shape.reduction, epilogue, here, positions, vectors, lanes);
     };
-    Val whole = row.from + (row.to - row.from) / k.index(tile.positions) * k.index(tile.positions);
-    if (tile.positions > 1)
-      k.forLoop(row.from, whole, tile.positions, [&](Val r) { tileAt(r, tile.positions); });
-    else
-      whole = row.from;
-    k.forLoop(whole, row.to, 1, [&](Val r) { tileAt(r, 1); });
+    forRowTiles(k, row, tile.positions, tileAt);
   });
   k.end();
   return name;

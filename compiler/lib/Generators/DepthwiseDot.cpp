@@ -46,7 +46,7 @@ public:
       m = k.offset(args[PaM], first * k.index(4));
       b = k.offset(args[PaB], first * k.index(4));
       start = isUnsigned ? Val() : k.offset(args[PaStart], first * k.index(4));
-      shifted = args[PaScale];
+      shifted = args[PaScratch];
       if (together == 2)
         for (int64_t at = 0; at < blockBytes; at += 64)
           k.store(k.shiftLeft(k.load(i32s(), k.offset(weights, at), 64), 8), k.offset(shifted, at), 64);

@@ -24,7 +24,8 @@ struct ConvShape {
 
 /// A linear layer: rows of x by panels of weights.
 struct LinearShape {
-  int64_t outputs = 1, storedChannels = 1;
+  int64_t inputs = 1, outputs = 1, storedChannels = 1;
+  bool twoBit = false; ///< weights as t2 panels: emitLinear writes emitTwoBitLinear
   Reduction reduction;
   int64_t xRow = 0, outRow = 0, residualRow = 0; ///< bytes between rows
 };
@@ -43,7 +44,7 @@ struct DepthwiseShape {
 Reduction convReduction(const ConvShape &shape, const DotSpec &dot);
 
 /// The arguments of a product function, in order. Unused pointers are null.
-enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaCount };
+enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaScratch, PaCount };
 
 /// Write (once) the function for a shape and return its name. `label` begins the name: "conv3x3_u8_t".
 /// PaRows is the batch for convolutions, the number of rows for linear layers.
@@ -58,16 +59,27 @@ constexpr int64_t kDepthwiseDotChannels = 64;
 bool depthwiseDotTakes(const TargetDesc &target, const DepthwiseShape &shape, const Epilogue &epilogue);
 /// The channel whose weights and factors stand at a position.
 int64_t depthwiseDotChannel(int64_t position);
-/// Bytes of scratch that PaScale points at.
+/// Bytes of scratch that PaScratch points at.
 int64_t depthwiseDotScratch(const DepthwiseShape &shape);
 /// As emitDepthwise with other orders: weights as panels [positions][kernelW][kernelH] of 16 x 4, m, b and start by position.
 std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue);
+
+/// True if weights of two bits pay: trits that do not fit the first-level cache as bytes, on vpdpbusd with 512 bits.
+bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits);
+/// Bytes of scratch that PaScratch points at.
+int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile);
+/// PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
+std::string emitTwoBitLinear(KernelBuilder &k, const std::string &name, const LinearShape &shape, const TileChoice &tile,
+                             const Epilogue &epilogue);
 
 /// Part `thread` of `threads` of 0..count.
 struct Range {
   Val from, to;
 };
 Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
+
+/// Covers rows by tiles of `positions`, what is left by tiles of four, what is left then one by one.
+void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body);
 
 /// Fills the halo of an NHWC tensor with zeros, or what stands for them; the parts of all threads together cover it. `out` is at element
 /// (0, 0, 0).

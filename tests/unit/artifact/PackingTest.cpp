@@ -96,6 +96,36 @@ TEST(PackPanels, LieAsDefined) {
           }
 }
 
+TEST(PackPanels2, HoldFourGroupsInAByte) {
+  uint32_t seed = 500;
+  for (uint32_t o : {1u, 4u, 17u, 33u})
+    for (uint32_t ko : {1u, 3u})
+      for (uint32_t ki : {1u, 4u, 15u, 16u, 17u, 70u})
+        for (uint32_t nr : {1u, 16u})
+          for (uint32_t kr : {1u, 4u}) {
+            const tri_panel_layout layout = {o, ko, ki, nr, kr};
+            const std::vector<int8_t> weights = randomTrits(size_t(o) * ko * ki, seed++);
+            const uint32_t panels = (o + nr - 1) / nr, groups = (ki + 4 * kr - 1) / (4 * kr);
+            ASSERT_EQ(tri_panel2_bytes(&layout), size_t(panels) * ko * groups * nr * kr);
+            std::vector<uint8_t> out(tri_panel2_bytes(&layout) + 1, 55);
+            tri_pack_panels2(weights.data(), &layout, out.data());
+            ASSERT_EQ(out.back(), 55);
+            size_t at = 0;
+            for (uint32_t panel = 0; panel < panels; ++panel)
+              for (uint32_t t = 0; t < ko; ++t)
+                for (uint32_t group = 0; group < groups; ++group)
+                  for (uint32_t row = 0; row < nr; ++row)
+                    for (uint32_t j = 0; j < kr; ++j, ++at)
+                      for (uint32_t g = 0; g < 4; ++g) {
+                        const uint32_t k = (4 * group + g) * kr + j, channel = panel * nr + row;
+                        const int want = channel < o && k < ki ? weights[(size_t(channel) * ko + t) * ki + k] : 0;
+                        ASSERT_EQ(int(out[at] >> (2 * g) & 3) - 1, want) << o << ' ' << ko << ' ' << ki << ' ' << nr << ' ' << kr;
+                      }
+          }
+  const tri_panel_layout huge = {1, 1, 1, 1, UINT32_MAX};
+  EXPECT_EQ(tri_panel2_bytes(&huge), 0u);
+}
+
 TEST(PackPanels, SizesThatDoNotFitAreZero) {
   const auto bytes = [](uint32_t o, uint32_t ko, uint32_t ki, uint32_t nr, uint32_t kr) {
     const tri_panel_layout layout = {o, ko, ki, nr, kr};

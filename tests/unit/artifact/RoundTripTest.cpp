@@ -160,7 +160,7 @@ TEST(RoundTrip, WrongModelsAreNotWritten) {
          Placement &p = m.variants[0].placements[1];
          p.o = p.ko = p.ki = UINT32_MAX;
        }},
-      {"metadata: placement 0 has kind 2", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(2); }},
+      {"metadata: placement 0 has kind 3", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(3); }},
       {"metadata: placement 0 has 31 bytes and needs 32", [](auto &m) { m.variants[0].placements[1].arenaBytes = 31; }},
       {"metadata: placement 1 at offset 65 does not fit the arena", [](auto &m) { m.variants[0].placements[0].arenaOffset = 65; }},
       {"metadata: placement 1 at offset 0 does not fit the arena", [](auto &m) { m.variants[0].placements[0].arenaOffset = 0; }},

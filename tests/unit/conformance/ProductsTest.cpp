@@ -78,6 +78,25 @@ TEST_P(Products, LinearLayersEqualTheOracle) {
     }
 }
 
+/// Matrices beyond the first-level cache, which some targets keep in two bits: rows one by one and many, odd sizes, extreme weights.
+TEST_P(Products, LargeLinearLayersEqualTheOracle) {
+  unsigned seed = 120;
+  for (const char *kind : {"i8", "u8", "t"})
+    for (int64_t batch : {1, 3, 4, 19}) {
+      GraphText g(seed);
+      Ref x = g.argument("f32", {-1, 259});
+      Ref q = g.quantize(x, quant(kind, 0.02));
+      Ref h = g.linear(q, g.weights(true, {200, 259}, seed % 4 == 0 ? 1 : seed % 4 == 1 ? -1 : 0), quant("i8", 0.1));
+      Ref r = g.linear(h, g.weights(true, {200, 200}), quant("u8", 0.1), &h);
+      Ref y = g.linear(r, g.weights(true, {330, 200}), "f32");
+      Comparison how;
+      how.batch = batch;
+      how.threads = 1 + seed % 3;
+      how.seed = seed++;
+      check(g.finish({y, r}), how);
+    }
+}
+
 TEST_P(Products, DepthwiseAndGroupedConvolutionsEqualTheOracle) {
   unsigned seed = 50;
   for (int64_t channels : {4, 24, 33})

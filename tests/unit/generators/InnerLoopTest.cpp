@@ -86,7 +86,7 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c) {
   std::string function = emitConv(k, "conv", shape, tile, epilogue);
   Val args = k.begin("step", {k.ptr()}, k.i32(), false)[0];
   Val pointer = k.load(k.ptr(), args), one = k.index(1), zero = k.index(0);
-  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one});
+  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one, pointer});
   k.end(k.i32c(0));
   return assemblyOf(*module, target);
 }

@@ -62,7 +62,7 @@ void checkLinear(const TargetDesc &target, const LinearCase &c, int32_t threads)
   Val all = k.signExtend(k.load(k.i32(), k.offset(args[0], 44)), k.i64());
   Val x = k.load(k.ptr(), inputs), out = k.load(k.ptr(), outputs), batch = k.load(k.i64(), k.offset(args[0], 32));
   Val start = k.offset(weights, panelBytes);
-  k.call(function, {x, weights, start, start, start, start, start, out, batch, thread, all});
+  k.call(function, {x, weights, start, start, start, start, start, out, batch, thread, all, start});
   k.end(k.i32c(0));
   auto code = emitSharedObject(*module.op, target, CodegenOptions{});
   ASSERT_TRUE(bool(code)) << code.error().message;

@@ -36,6 +36,7 @@ struct Placement {
   enum Kind : uint8_t {
     Copy,   ///< bytes as they are
     Panels, ///< canonical [O][KO][KI] i8 or trits to i8 panels (runtime/artifact/packing.h)
+    Panels2, ///< trits to panels of two bits a trit
   } kind = Copy;
   uint32_t blob = 0;
   uint64_t arenaOffset = 0;        ///< a multiple of 64

@@ -34,6 +34,7 @@ struct TargetDesc {
   uint64_t features = 0;     ///< bits of runtime/artifact/cpu_features.h that must be there
   unsigned vectorBytes = 16;
   unsigned vectorRegisters = 16;
+  unsigned firstCacheBytes = 32768; ///< of the first-level data cache, at least
   bool hasFma = false;       ///< without it fma is computed exactly through binary64
   bool hasVnni = false;      ///< vpdpbusd in the full vector
   bool hasVbmi = false;      ///< vpermb and vpermi2b in the full vector
