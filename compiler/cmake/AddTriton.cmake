@@ -69,5 +69,5 @@ function(triton_test name)
   endif()
   triton_program(${name} SOURCES ${A_SOURCES} DEPS ${A_DEPS} GTest::gtest_main ${mlir})
   gtest_discover_tests(${name} TEST_PREFIX "${name}/" PROPERTIES LABELS "${A_LABELS}"
-                       ENVIRONMENT "TRITON_DSL_CACHE_DIR=${PROJECT_BINARY_DIR}/tests/cache" DISCOVERY_TIMEOUT 60)
+                       ENVIRONMENT "TRITON_DSL_CACHE_DIR=${PROJECT_BINARY_DIR}/tests/cache" DISCOVERY_TIMEOUT 300)
 endfunction()
