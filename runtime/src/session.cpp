@@ -297,8 +297,8 @@ static uint64_t nowNs() {
   return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
 }
 
-/// A thread should have at least this much of a step: about ten times what it costs to meet at a barrier.
-static constexpr uint64_t kNanosecondsForOneMore = 1500;
+/// A thread should have at least this much of a step: well above what it costs to wake the others and to meet at a barrier.
+static constexpr uint64_t kNanosecondsForOneMore = 5000;
 
 /// How many threads share a step: fixed before the run, by the compiler's estimate and the batch.
 static int32_t partsOf(const tri_session &session, uint32_t cost, int64_t batch) {
