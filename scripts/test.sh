@@ -22,7 +22,8 @@ fi
 
 scripts/setup.sh build test train
 step "configure"
-cmake --preset release -DTRITON_WERROR=ON -DTRITON_BUILD_BENCHMARKS=ON
+# Said in full: scripts/quickstart.sh configures the same folder without tests.
+cmake --preset release -DTRITON_WERROR=ON -DTRITON_BUILD_TESTS=ON -DTRITON_BUILD_TRAINER=ON -DTRITON_CROSS_AARCH64=ON -DTRITON_BUILD_BENCHMARKS=ON
 step "build"
 cmake --build build -j "$jobs"
 if [ "$mode" = all ]; then
