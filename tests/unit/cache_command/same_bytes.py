@@ -20,9 +20,14 @@ def main():
     digests = {}
     with tempfile.TemporaryDirectory() as temp:
         os.chmod(temp, 0o777)
+        # Another user may not be allowed to enter the folder of the build.
+        programs = pathlib.Path(temp) / "bin"
+        programs.mkdir(mode=0o755)
+        for name in ("triton", "triton-compiler"):
+            shutil.copy(pathlib.Path(options.triton).parent / name, programs / name)
         for i in range(options.compiles):
             folder = pathlib.Path(temp) / ["a", "some where", "d\u00e9p\u00f4t", "x" * 60][i % 4] / str(i)
-            project = Project(options.triton, folder)
+            project = Project(programs / "triton", folder)
             users = {"user": 65534, "group": 65534} if os.getuid() == 0 and i % 3 == 2 else {}
             for path in [folder, folder.parent, *folder.rglob("*")] if users else []:
                 os.chown(path, 65534, 65534)
