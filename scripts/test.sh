@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything and runs every test that needs no GPU. CI runs this on a clean clone.
+# Installs what is missing, builds everything and runs every test that needs no GPU, but for those at full length (label long).
+# CI runs this on a clean clone.
 # Usage: scripts/test.sh [--fast | --sanitizers]
 #   --fast        only the tests labelled fast
 #   --sanitizers  instead: builds with the address and undefined-behaviour sanitizers and runs the fast tests
@@ -32,6 +33,7 @@ if [ "$mode" = all ]; then
   cmake --build build-runtime-only -j "$jobs"
 fi
 step "test"
-select=(-LE gpu)
+# Tests at full length take half an hour by themselves: ctest --test-dir build -L long
+select=(-LE 'gpu|long')
 [ "$mode" = --fast ] && select=(-L fast)
 exec ctest --test-dir build "${select[@]}" -j "$jobs" --output-on-failure
