@@ -88,28 +88,36 @@ def dense_onnx(case, path):
         initializers.append(numpy_helper.from_array((random.standard_normal((k, n), dtype=numpy.float32) / k ** 0.5), name))
         return name
 
+    def product(x, i, k, n, out):
+        if case.kind != "mlp":
+            nodes.append(helper.make_node("MatMul", [x, weight(f"w{i}", k, n)], [out]))
+            return
+        initializers.append(numpy_helper.from_array(numpy.zeros(n, dtype=numpy.float32), f"b{i}"))
+        nodes.append(helper.make_node("Gemm", [x, weight(f"w{i}", k, n), f"b{i}"], [out]))
+
+    chain_products(case, nodes, product)
+    save_graph(case, nodes, initializers, path)
+
+
+def chain_products(case, nodes, product):
+    """The nodes from "x" to "y" around `product(x, i, k, n, out)`: many matrices on one input, summed, or layers with a ReLU between two."""
+    from onnx import helper
     if case.kind == "stream":
-        k, n = case.widths
         for i in range(case.copies):
-            nodes.append(helper.make_node("MatMul", ["x", weight(f"w{i}", k, n)], [f"p{i}"]))
+            product("x", i, *case.widths, f"p{i}")
         last = "p0"
         for i in range(1, case.copies):
             out = "y" if i == case.copies - 1 else f"s{i}"
             nodes.append(helper.make_node("Add", [last, f"p{i}"], [out]))
             last = out
-    else:
-        last, pairs = "x", list(zip(case.widths, case.widths[1:]))
-        for i, (k, n) in enumerate(pairs):
-            end = i == len(pairs) - 1
-            if case.kind == "linear":
-                nodes.append(helper.make_node("MatMul", [last, weight(f"w{i}", k, n)], ["y"]))
-                continue
-            initializers.append(numpy_helper.from_array(numpy.zeros(n, dtype=numpy.float32), f"b{i}"))
-            nodes.append(helper.make_node("Gemm", [last, weight(f"w{i}", k, n), f"b{i}"], ["y" if end else f"g{i}"]))
-            if not end:
-                nodes.append(helper.make_node("Relu", [f"g{i}"], [f"r{i}"]))
-                last = f"r{i}"
-    save_graph(case, nodes, initializers, path)
+        return
+    last, pairs = "x", list(zip(case.widths, case.widths[1:]))
+    for i, (k, n) in enumerate(pairs):
+        end = i == len(pairs) - 1
+        product(last, i, k, n, "y" if end else f"g{i}")
+        if not end:
+            nodes.append(helper.make_node("Relu", [f"g{i}"], [f"r{i}"]))
+            last = f"r{i}"
 
 
 def save_graph(case, nodes, initializers, path, domains=()):
@@ -140,22 +148,7 @@ def two_bit_onnx(case, folder, block=128):
         nodes.append(helper.make_node("MatMulNBits", [x, f"w{i}", f"s{i}"], [out], domain="com.microsoft", K=k, N=n, bits=2,
                                       block_size=block, accuracy_level=4))
 
-    if case.kind == "stream":
-        for i in range(case.copies):
-            product("x", i, *case.widths, f"p{i}")
-        last = "p0"
-        for i in range(1, case.copies):
-            out = "y" if i == case.copies - 1 else f"a{i}"
-            nodes.append(helper.make_node("Add", [last, f"p{i}"], [out]))
-            last = out
-    else:
-        last, pairs = "x", list(zip(case.widths, case.widths[1:]))
-        for i, (k, n) in enumerate(pairs):
-            end = i == len(pairs) - 1
-            product(last, i, k, n, "y" if end else f"g{i}")
-            if not end:
-                nodes.append(helper.make_node("Relu", [f"g{i}"], [f"r{i}"]))
-                last = f"r{i}"
+    chain_products(case, nodes, product)
     part = path.with_suffix(".part")
     save_graph(case, nodes, initializers, part, ("com.microsoft",))
     part.rename(path)

@@ -1,5 +1,6 @@
 #include "artifact/size_check.h"
 
+#include <cstdio>
 #include <cstring>
 
 namespace triton::artifact {
@@ -111,6 +112,18 @@ SizeResult compareSizes(int64_t left, const char *relation, int64_t right, bool 
   else if (first == '>') *holds = left > right || (orEqual && left == right);
   else return SizeResult::Malformed;
   return SizeResult::Ok;
+}
+
+bool checkSize(const char *left, const char *relation, const char *right, const char *message, int64_t batch, char *why, size_t bytes) {
+  int64_t l, r;
+  bool holds = false;
+  if (evaluateSize(left, batch, &l) != SizeResult::Ok || evaluateSize(right, batch, &r) != SizeResult::Ok ||
+      compareSizes(l, relation, r, &holds) != SizeResult::Ok)
+    snprintf(why, bytes, "batch %lld: '%.80s %s %.80s' cannot be computed", (long long)batch, left, relation, right);
+  else if (!holds)
+    snprintf(why, bytes, "batch %lld: the program needs %.60s %s %.60s, not %lld and %lld: %.80s", (long long)batch, left, relation, right,
+             (long long)l, (long long)r, message);
+  return holds;
 }
 
 } // namespace triton::artifact

@@ -2,6 +2,7 @@
 // integer coefficients and floor divisions, as text in the metadata; the loader and the compiler evaluate them alike.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace triton::artifact {
@@ -24,5 +25,8 @@ SizeResult evaluateSize(const char *text, int64_t value, int64_t *out);
 
 /// Whether `left relation right` holds, where relation is one of == != < <= > >=. Anything else is Malformed.
 SizeResult compareSizes(int64_t left, const char *relation, int64_t right, bool *holds);
+
+/// Whether the condition holds for a batch. If not, `why` (`bytes` of it, ended by a zero) says what was needed and what was found.
+bool checkSize(const char *left, const char *relation, const char *right, const char *message, int64_t batch, char *why, size_t bytes);
 
 } // namespace triton::artifact

@@ -139,17 +139,10 @@ static bool hasBatch(const fb::Entry &entry) {
 static tri_status checkSizes(const fb::Entry &entry, int64_t batch, tri_error *err) {
   for (uint32_t i = 0; entry.checks() && i < entry.checks()->size(); ++i) {
     const fb::SizeCheck &check = *entry.checks()->Get(i);
-    int64_t left, right;
-    bool holds = false;
-    if (triton::artifact::evaluateSize(check.left()->c_str(), batch, &left) != triton::artifact::SizeResult::Ok ||
-        triton::artifact::evaluateSize(check.right()->c_str(), batch, &right) != triton::artifact::SizeResult::Ok)
-      return fail(err, TRI_INVALID_INPUT, "batch %lld: '%.80s %s %.80s' cannot be computed", (long long)batch, check.left()->c_str(),
-                  check.relation()->c_str(), check.right()->c_str());
-    triton::artifact::compareSizes(left, check.relation()->c_str(), right, &holds);
-    if (!holds)
-      return fail(err, TRI_INVALID_INPUT, "batch %lld: the program needs %.60s %s %.60s, not %lld and %lld: %.80s", (long long)batch,
-                  check.left()->c_str(), check.relation()->c_str(), check.right()->c_str(), (long long)left, (long long)right,
-                  check.message() ? check.message()->c_str() : "");
+    char why[sizeof(tri_error::message)];
+    if (!triton::artifact::checkSize(check.left()->c_str(), check.relation()->c_str(), check.right()->c_str(),
+                                     check.message() ? check.message()->c_str() : "", batch, why, sizeof why))
+      return fail(err, TRI_INVALID_INPUT, "%s", why);
   }
   return TRI_OK;
 }

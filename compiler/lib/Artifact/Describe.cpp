@@ -1,9 +1,10 @@
 // `triton inspect` of an artifact: one JSON object, and the text made from it.
 #include "triton/Artifact/Artifact.h"
 
+#include "ReadModel.h"
+
 #include "artifact/cpu_features.h"
 #include "artifact/packing.h"
-#include "artifact/reader.h"
 
 #include <cstdarg>
 #include <cstdio>
@@ -12,12 +13,6 @@
 using namespace triton;
 
 static json::Value number(uint64_t value) { return json::Value(int64_t(value)); }
-static std::string textOf(const flatbuffers::String *text) { return text ? text->str() : std::string(); }
-
-template <typename Vector>
-static uint32_t countOf(const Vector *vector) {
-  return vector ? vector->size() : 0;
-}
 
 static json::Array numbers(const flatbuffers::Vector<double> *values) {
   json::Array out;
@@ -163,14 +158,9 @@ static json::Object describeModel(const artifact::Container &container, const fb
 }
 
 Result<json::Object> triton::describeArtifactJson(std::span<const uint8_t> bytes, std::string_view name) {
-  artifact::Container container;
-  artifact::Problem problem;
-  if (!artifact::readContainer(bytes.data(), bytes.size(), container, problem)) return Error{std::string(name) + ": " + problem.message};
-  // A vector's memory is aligned for every fundamental type, which is what the reader asks for.
-  const uint8_t *from = container.data(artifact::kMetadataSection);
-  const std::vector<uint8_t> metadata(from, from + container.bytes(artifact::kMetadataSection));
-  const fb::Model *model = artifact::readModel(container, metadata.data(), problem);
-  if (!model) return Error{std::string(name) + ": " + problem.message};
+  Result<ReadModel> read = readModelOf(bytes, name);
+  if (!read) return read.takeError();
+  const auto &[container, metadata, model] = *read;
   json::Object out = describeModel(container, *model);
   json::Array entries, variants, digests, sections;
   for (const fb::Entry *entry : *model->entries()) entries.push_back(describeEntry(*entry));

@@ -221,6 +221,12 @@ static constexpr Subcommand subcommands[] = {
     {"why", 2, cacheWhy},
 };
 
+std::vector<std::string> cacheVerbs() {
+  std::vector<std::string> out;
+  for (const Subcommand &subcommand : subcommands) out.emplace_back(subcommand.name);
+  return out;
+}
+
 int runCache(const Arguments &arguments) {
   std::string names;
   for (const Subcommand &subcommand : subcommands) names += (names.empty() ? "" : ", ") + std::string(subcommand.name);

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace triton::driver {
 
@@ -64,6 +65,11 @@ int runDoctor(const Arguments &arguments);
 int runFmt(const Arguments &arguments);
 int runCache(const Arguments &arguments);
 int runCompletion(const Arguments &arguments);
+
+/// What --emit takes, and the first word of 'zoo' and of 'cache'.
+std::vector<std::string> emitStages();
+std::vector<std::string> zooVerbs();
+std::vector<std::string> cacheVerbs();
 
 /// Every command, in the order of the help.
 std::span<const CommandInfo> allCommands();

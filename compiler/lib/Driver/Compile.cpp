@@ -226,7 +226,9 @@ static std::string headerText(const CompiledArtifact &artifact) {
   return out + fmt::format("\n}};\nstatic const size_t {}_tern_size = sizeof {}_tern;\n", name, name);
 }
 
-static constexpr const char *kStages[] = {"ast", "graph", "ternary", "ternary-int", "ternary-opt", "llvm", "asm", "obj", "header", "artifact"};
+std::vector<std::string> emitStages() {
+  return {"ast", "graph", "ternary", "ternary-int", "ternary-opt", "llvm", "asm", "obj", "header", "artifact"};
+}
 
 /// Every --emit but artifact and header.
 static int emitStage(const Arguments &arguments, const std::string &path, const std::string &stage) {
@@ -265,8 +267,8 @@ int runCompile(const Arguments &arguments) {
     return fail(arguments, Error{"compile needs one file: triton compile F.tri", ErrorKind::Usage});
   const std::string &path = arguments.positional[0];
   std::string stage = arguments.get(OptionId::Emit, "artifact");
-  if (std::find(std::begin(kStages), std::end(kStages), stage) == std::end(kStages)) {
-    std::string near = nearestName(stage, {std::begin(kStages), std::end(kStages)});
+  if (std::vector<std::string> stages = emitStages(); std::find(stages.begin(), stages.end(), stage) == stages.end()) {
+    std::string near = nearestName(stage, stages);
     return fail(arguments, Error{fmt::format("unknown stage '--emit={}'{}", stage, near.empty() ? "" : "; did you mean '" + near + "'?"),
                                  ErrorKind::Usage});
   }

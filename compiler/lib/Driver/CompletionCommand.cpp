@@ -50,7 +50,7 @@ static std::vector<std::string> valuesOf(OptionId id) {
     return targets;
   }
   case OptionId::OptLevel: return {"0", "1", "2", "3"};
-  case OptionId::Emit: return {"ast", "graph", "ternary", "ternary-int", "ternary-opt", "llvm", "asm", "obj", "header", "artifact"};
+  case OptionId::Emit: return emitStages();
   case OptionId::DiagnosticsFormat: return {"text", "json"};
   case OptionId::Batch: return {"dynamic"};
   default: return {};
@@ -92,10 +92,10 @@ static std::vector<std::string> candidates(std::span<const std::string> words) {
     return out;
   }
   if (*command == "zoo") {
-    if (before.size() == 1) return {"list", "eval", "train"};
+    if (before.size() == 1) return zooVerbs();
     return zooNames();
   }
-  if (*command == "cache" && before.size() == 1) return {"stats", "why", "prune", "clear", "verify", "export", "import"};
+  if (*command == "cache" && before.size() == 1) return cacheVerbs();
   if (*command == "completion") return {"bash", "zsh", "fish"};
   return out;
 }

@@ -219,14 +219,8 @@ static Result<void> checkSizes(mlir::func::FuncOp function, const std::vector<Ho
       batch = inputs[i].shape[0];
   for (mlir::Attribute check : checks) {
     auto part = [&](unsigned i) { return mlir::cast<mlir::StringAttr>(mlir::cast<mlir::ArrayAttr>(check)[i]).str(); };
-    int64_t left, right;
-    bool holds = false;
-    if (artifact::evaluateSize(part(0).c_str(), batch, &left) != artifact::SizeResult::Ok ||
-        artifact::evaluateSize(part(2).c_str(), batch, &right) != artifact::SizeResult::Ok ||
-        artifact::compareSizes(left, part(1).c_str(), right, &holds) != artifact::SizeResult::Ok)
-      return Error{fmt::format("batch {}: '{} {} {}' cannot be computed", batch, part(0), part(1), part(2))};
-    if (!holds)
-      return Error{fmt::format("batch {}: the program needs {} {} {}, not {} and {}: {}", batch, part(0), part(1), part(2), left, right, part(3))};
+    char why[512];
+    if (!artifact::checkSize(part(0).c_str(), part(1).c_str(), part(2).c_str(), part(3).c_str(), batch, why, sizeof why)) return Error{why};
   }
   return {};
 }

@@ -203,6 +203,8 @@ static int zooTrain(const Arguments &arguments) {
   return fail(arguments, Error{"cannot start " + trainer.string(), ErrorKind::Environment});
 }
 
+std::vector<std::string> zooVerbs() { return {"list", "eval", "train"}; }
+
 int runZoo(const Arguments &arguments) {
   if (arguments.positional.empty())
     return fail(arguments, Error{"zoo needs a verb: list, eval or train", ErrorKind::Usage});
@@ -210,7 +212,7 @@ int runZoo(const Arguments &arguments) {
   if (verb == "list") return zooList(arguments);
   if (verb == "eval") return zooEval(arguments);
   if (verb == "train") return zooTrain(arguments);
-  std::string near = nearestName(verb, {"list", "eval", "train"});
+  std::string near = nearestName(verb, zooVerbs());
   return fail(arguments, Error{fmt::format("unknown verb 'zoo {}'{}", verb, near.empty() ? "" : "; did you mean '" + near + "'?"),
                                ErrorKind::Usage});
 }

@@ -63,26 +63,25 @@ using triton::cache::faults::refused;
 
 extern "C" {
 
-int openat(int dir, const char *path, int flags, ...) {
-  mode_t mode = 0;
-  if (flags & O_CREAT) {
-    va_list rest;
-    va_start(rest, flags);
-    mode = mode_t(va_arg(rest, unsigned));
-    va_end(rest);
-  }
+static int openWith(int dir, const char *path, int flags, va_list rest) {
+  mode_t mode = flags & O_CREAT ? mode_t(va_arg(rest, unsigned)) : 0;
   return refused() ? -1 : finished(int(::syscall(SYS_openat, dir, path, flags, mode)));
 }
 
+int openat(int dir, const char *path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  int fd = openWith(dir, path, flags, rest);
+  va_end(rest);
+  return fd;
+}
+
 int open(const char *path, int flags, ...) {
-  mode_t mode = 0;
-  if (flags & O_CREAT) {
-    va_list rest;
-    va_start(rest, flags);
-    mode = mode_t(va_arg(rest, unsigned));
-    va_end(rest);
-  }
-  return refused() ? -1 : finished(int(::syscall(SYS_openat, AT_FDCWD, path, flags, mode)));
+  va_list rest;
+  va_start(rest, flags);
+  int fd = openWith(AT_FDCWD, path, flags, rest);
+  va_end(rest);
+  return fd;
 }
 
 int close(int fd) {
