@@ -24,7 +24,7 @@ endif()
 # GCC 12 warns of overlapping copies inside std::string at -O3 where there are none (its bug 105651).
 add_library(triton_flags INTERFACE)
 target_compile_options(triton_flags INTERFACE -Wall -Wextra -ffp-contract=off $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-  $<$<BOOL:${TRITON_WERROR}>:-Werror> $<$<BOOL:${TRITON_COVERAGE}>:--coverage>)
+  $<$<BOOL:${TRITON_WERROR}>:-Werror> $<$<BOOL:${TRITON_COVERAGE}>:--coverage;-DTRITON_COVERAGE>)
 target_link_options(triton_flags INTERFACE $<$<BOOL:${TRITON_COVERAGE}>:--coverage>)
 if(TRITON_SANITIZE)
   target_compile_options(triton_flags INTERFACE -fsanitize=${TRITON_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -10,6 +10,7 @@ list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
+include(StaticLlvm)
 
 # Precompiled MLIR headers, shared by every MLIR target of the build (see TRITON_PCH).
 if(TRITON_PCH)
@@ -24,10 +25,10 @@ if(TRITON_PCH)
     <mlir/Transforms/GreedyPatternRewriteDriver.h> <mlir/Dialect/Func/IR/FuncOps.h> <mlir/Dialect/Arith/IR/Arith.h>)
 endif()
 
-# triton_use_mlir(TARGET): MLIR headers as system headers, and libMLIR.so/libLLVM.so at link time.
+# triton_use_mlir(TARGET): MLIR headers as system headers, and LLVM and MLIR at link time.
 function(triton_use_mlir name)
   target_include_directories(${name} SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
-  target_link_libraries(${name} PUBLIC MLIR LLVM)
+  target_link_libraries(${name} PUBLIC triton_llvm)
   if(TRITON_PCH)
     target_precompile_headers(${name} REUSE_FROM triton_mlir_pch)
   endif()

@@ -1,6 +1,8 @@
 // The program behind `triton`: every command, with LLVM, MLIR and ANTLR.
 #include "triton/Driver/Main.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <malloc.h>
 #include <string>
 #include <vector>
@@ -11,5 +13,12 @@ int main(int argc, char **argv) {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::vector<std::string> words(argv + 1, argv + argc);
-  return triton::driver::main(words);
+  const int status = triton::driver::main(words);
+  // Nothing that still has a destructor to run holds more than memory: LLVM's registries take milliseconds to give theirs back.
+  std::fflush(nullptr);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(TRITON_COVERAGE)
+  return status;
+#else
+  std::_Exit(status);
+#endif
 }
