@@ -108,13 +108,15 @@ FailureOr<std::vector<int64_t>> intVector(ElementsAttr attr) {
   }
 }
 
-ElementsAttr rawElements(RankedTensorType type, ArrayRef<char> bytes) {
+ElementsAttr rawElements(RankedTensorType type, ArrayRef<char> bytes, std::shared_ptr<const void> owner) {
   auto stored = RankedTensorType::get(type.getShape(), storageElement(type.getElementType()));
   assert(bytes.size() == static_cast<size_t>(stored.getNumElements()) * elementBytes(stored.getElementType()) &&
          "the bytes must fill the shape");
   if (stored.getNumElements() <= kInlineElements) return DenseElementsAttr::getFromRawBuffer(stored, bytes);
+  AsmResourceBlob blob = owner ? UnmanagedAsmResourceBlob::allocateWithAlign(bytes, 1, [owner = std::move(owner)](void *, size_t, size_t) {})
+                               : HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64);
   // One name for all: the context's resource manager makes names unique in order of creation, hence deterministically.
-  return DenseResourceElementsAttr::get(stored, "ternary", HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64));
+  return DenseResourceElementsAttr::get(stored, "ternary", std::move(blob));
 }
 
 template <typename T> static ElementsAttr elements(Type element, ArrayRef<int64_t> shape, ArrayRef<T> values) {
@@ -140,14 +142,19 @@ static ConstantOp constant(OpBuilder &builder, Location loc, Type element, Eleme
   return builder.create<ConstantOp>(loc, type, value, key.empty() ? StringAttr() : builder.getStringAttr(key));
 }
 
+static ConstantOp codes(OpBuilder &builder, Location loc, Type element, ArrayRef<int64_t> shape, ArrayRef<int8_t> values, StringRef key,
+                        std::shared_ptr<const void> owner) {
+  ArrayRef<char> bytes(reinterpret_cast<const char *>(values.data()), values.size());
+  return constant(builder, loc, element, rawElements(RankedTensorType::get(shape, builder.getI8Type()), bytes, std::move(owner)), key);
+}
+
 ConstantOp tritConstant(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape, ArrayRef<int8_t> values,
-                        StringRef key) {
-  return constant(builder, loc, TritType::get(builder.getContext()), int8Elements(builder.getContext(), shape, values),
-                  key);
+                        StringRef key, std::shared_ptr<const void> owner) {
+  return codes(builder, loc, TritType::get(builder.getContext()), shape, values, key, std::move(owner));
 }
 ConstantOp int8Constant(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape, ArrayRef<int8_t> values,
-                        StringRef key) {
-  return constant(builder, loc, builder.getI8Type(), int8Elements(builder.getContext(), shape, values), key);
+                        StringRef key, std::shared_ptr<const void> owner) {
+  return codes(builder, loc, builder.getI8Type(), shape, values, key, std::move(owner));
 }
 ConstantOp floatConstant(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape, ArrayRef<float> values,
                          StringRef key) {

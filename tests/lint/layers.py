@@ -22,7 +22,7 @@ LAYERS = {
     "compiler/lib/Parse": (("triton/Support", "triton/AST", "triton/Parse", "Triton"), ("antlr4", "fmt")),
     "compiler/lib/Sema": (("triton/Support", "triton/AST", "triton/Parse", "triton/Sema"), ("fmt",)),
     "compiler/lib/IRGen": (("triton/Support", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),
-    "compiler/lib/Weights": (("triton/Support", "triton/Sema", "triton/Tensor", "triton/Weights"), ("fmt",)),
+    "compiler/lib/Weights": (("triton/Support", "triton/Sema", "triton/Tensor", "triton/Weights", "artifact"), ("fmt",)),
     "compiler/lib/Oracle": (("triton/Support", "triton/Tensor", "triton/Oracle", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),
     "compiler/lib/Passes": (("triton/Support", "triton/Tensor", "triton/Weights", "triton/Oracle", "triton/Passes", "triton/Target", "ternary"),
                             ("mlir", "llvm", "fmt")),

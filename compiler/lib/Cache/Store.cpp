@@ -6,6 +6,8 @@
 #include "Scan.h"
 #include "Statistics.h"
 
+#include "triton/Support/Space.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -282,6 +284,7 @@ Result<Found> DirectoryStore::copyContent(EntryKind kind, const Key &key, const 
     if (::ftruncate(out.get(), off_t(entry.seal.contentBytes)) != 0) return abandon("cannot write");
     copied = copyAndHash(out.get(), -1, entry.seal.contentBytes, hasher, sourceFailed);
   } else {
+    reserveSpace(out.get(), entry.seal.contentBytes);
     copied = copyAndHash(entry.fd.get(), out.get(), entry.seal.contentBytes, hasher, sourceFailed);
   }
   if (!copied && !sourceFailed) return abandon("cannot write");
@@ -299,6 +302,7 @@ static Result<bool> writeOut(Bytes content, const std::string &path) {
   std::string temporary = uniqueName(path + ".");
   Fd out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!out) return systemError(path + ": cannot create a file beside it", errno);
+  reserveSpace(out.get(), content.size());
   if (writeAll(out.get(), content) && out.close() && ::rename(temporary.c_str(), path.c_str()) == 0) return true;
   int code = errno;
   ::unlink(temporary.c_str());

@@ -180,7 +180,8 @@ void describeModel(func::FuncOp function, CompiledModel &model) {
     if (!isa<TritType>(tensorOf(op.getResult()).getElementType()))
       return;
     model.weightTrits += count;
-    if (auto codes = tritVector(op.getValue()); succeeded(codes))
+    SmallVector<int8_t> storage;
+    if (auto codes = trits(op.getValue(), storage); succeeded(codes))
       model.zeroTrits += uint64_t(llvm::count(*codes, 0));
   });
 }

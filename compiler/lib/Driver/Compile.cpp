@@ -117,6 +117,7 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
   Result<PipelineOptions> options = pipelineOptions(arguments);
   if (!options) return options.takeError();
   options->objects = cache.objects();
+  options->quantised = cache.quantised();
   Pipeline pipeline(graph, *program.sources, *options, timing);
   if (Result<void> done = pipeline.generate(); !done) return done.takeError();
   GraphCosts costs = graphCosts(graph);

@@ -94,6 +94,24 @@ ObjectCache CompileCache::objects() {
   return cache;
 }
 
+QuantisedCache CompileCache::quantised() {
+  QuantisedCache cache;
+  if (!usable() || inputs.weights.empty()) return cache;
+  auto keyOf = [id = compilerId, weights = inputs.weights](const std::string &name) {
+    return cache::KeyBuilder("triton weights 1").add("compiler", id).add("--weights", weights).add("weight", name).key();
+  };
+  cache.find = [store = store.get(), keyOf](const std::string &name) -> std::optional<std::vector<uint8_t>> {
+    std::optional<cache::Blob> found = store->get(cache::EntryKind::Weights, keyOf(name));
+    if (!found) return std::nullopt;
+    return std::vector<uint8_t>(found->data(), found->data() + found->size());
+  };
+  // A checkpoint that changed while it was read must not leave its codes under the digest of what it was before.
+  cache.put = [this, keyOf](const std::string &name, const std::vector<uint8_t> &bytes) {
+    if (inputsUnchanged(inputs)) store->put(cache::EntryKind::Weights, keyOf(name), bytes);
+  };
+  return cache;
+}
+
 void CompileCache::keep(const CheckedProgram &program, const cache::CompileSummary &summary, cache::Bytes bytes) {
   if (!usable() || !artifactKey || !inputsUnchanged(inputs)) return;
   if (!bytes.empty()) {

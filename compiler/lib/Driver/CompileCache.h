@@ -36,6 +36,8 @@ public:
 
   /// Objects of single units, for the pipeline.
   ObjectCache objects();
+  /// Quantised weights of this checkpoint.
+  QuantisedCache quantised();
 
   /// After a compile or a hit by module: keeps the artifact (if `bytes` is not empty), its summary, and the manifest of the request.
   /// Nothing is kept for the request if a file changed meanwhile or the program has diagnostics, which a hit would not print.

@@ -20,7 +20,7 @@ struct InputDigests {
   std::vector<std::pair<std::string, cache::FileStamp>> stamps;
 };
 /// Errors: a file cannot be read.
-Result<InputDigests> digestInputs(const Arguments &arguments, cache::Store &store, cache::HashFunction hash = cache::hashPortably);
+Result<InputDigests> digestInputs(const Arguments &arguments, cache::Store &store, cache::HashFunction hash = nullptr);
 /// True while no input file has changed since.
 bool inputsUnchanged(const InputDigests &inputs);
 

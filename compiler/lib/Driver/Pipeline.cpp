@@ -91,6 +91,7 @@ Result<WeightStore> Pipeline::Impl::openWeights() const {
   if (options.weights.empty()) return options.randomWeights ? WeightStore::random(options.randomSeed) : WeightStore::none();
   Result<WeightStore> store = WeightStore::open(options.weights);
   if (store && options.randomWeights) store->fillMissing(options.randomSeed);
+  if (store && options.quantised.find) store->setCache(options.quantised);
   return store;
 }
 

@@ -4,7 +4,9 @@
 
 #include "ternary/Constants.h"
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 
 using namespace mlir;
 
@@ -119,7 +121,13 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     requests.back().role = roles[requests.back().key];
   });
   std::vector<std::optional<Result<LoadedWeight>>> loaded(params.size());
-  parallelFor(params.size(), threads, [&](size_t i, unsigned) { loaded[i].emplace(store.load(requests[i])); });
+  // The largest first: one that begins last would keep all others waiting.
+  std::vector<size_t> order(params.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return elementCount(requests[a].shape).value_or(0) > elementCount(requests[b].shape).value_or(0);
+  });
+  parallelFor(params.size(), threads, [&](size_t i, unsigned) { loaded[order[i]].emplace(store.load(requests[order[i]])); });
   for (size_t i = 0; i < params.size(); ++i) {
     if (!*loaded[i]) {
       params[i].emitError(loaded[i]->error().message);

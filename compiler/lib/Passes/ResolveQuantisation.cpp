@@ -155,8 +155,8 @@ Value Resolver::weightCodes(Value w) {
   builder.setInsertionPoint(param);
   const ParamTable::Entry &entry = params.at(param);
   ArrayRef<int64_t> shape = mlir::cast<ShapedType>(w.getType()).getShape();
-  known = entry.weight.storage == DType::Trit ? tritConstant(builder, w.getLoc(), shape, entry.weight.codes.codes, param.getKey())
-                                              : int8Constant(builder, w.getLoc(), shape, entry.weight.codes.codes, param.getKey());
+  auto make = entry.weight.storage == DType::Trit ? tritConstant : int8Constant;
+  known = make(builder, w.getLoc(), shape, entry.weight.codes.codes, param.getKey(), params.share(param));
   return known;
 }
 
@@ -299,10 +299,17 @@ static std::optional<CodeClamp> clampOf(Operation *activation, QuantType to) {
 /// A bound on |acc| from the weights themselves, for the note on the product.
 static int64_t sumBound(ArrayRef<int8_t> codes, int64_t channels, bool lastAxis, int64_t xMax) {
   std::vector<int64_t> sums(static_cast<size_t>(std::max<int64_t>(channels, 1)));
-  size_t rows = lastAxis ? codes.size() / sums.size() : sums.size(), columns = lastAxis ? sums.size() : codes.size() / sums.size();
-  const int8_t *code = codes.data();
-  for (size_t r = 0; r < rows; ++r)
-    for (size_t c = 0; c < columns; ++c) sums[lastAxis ? c : r] += std::abs(static_cast<int>(*code++));
+  const size_t inner = lastAxis ? sums.size() : codes.size() / sums.size();
+  for (size_t at = 0, row = 0; inner && at + inner <= codes.size(); at += inner, ++row) {
+    const int8_t *code = codes.data() + at;
+    if (lastAxis) {
+      for (size_t c = 0; c < inner; ++c) sums[c] += std::abs(static_cast<int>(code[c]));
+    } else {
+      int32_t sum = 0;
+      for (size_t c = 0; c < inner; ++c) sum += std::abs(static_cast<int>(code[c]));
+      sums[row] = sum;
+    }
+  }
   return *std::max_element(sums.begin(), sums.end()) * xMax;
 }
 
@@ -339,10 +346,11 @@ LogicalResult Resolver::emitChain(const Chain &chain) {
   int64_t groups = fold(chain, 1, {}).groups;
   Value acc = product(chain, x, groups);
   if (auto constant = weightCodes(chain.w).getDefiningOp<ConstantOp>(); exact && constant) {
-    if (FailureOr<std::vector<int8_t>> trits = tritVector(constant.getValue()); succeeded(trits)) {
+    SmallVector<int8_t> storage;
+    if (FailureOr<ArrayRef<int8_t>> codes = trits(constant.getValue(), storage); succeeded(codes)) {
       bool last = isa<MatmulOp>(chain.anchor) && chain.anchor->getOperand(1) == chain.w;
       int64_t channels = mlir::cast<ShapedType>(chain.w.getType()).getDimSize(last ? mlir::cast<ShapedType>(chain.w.getType()).getRank() - 1 : 0);
-      int64_t bound = sumBound(*trits, channels, last, xMax);
+      int64_t bound = sumBound(*codes, channels, last, xMax);
       acc.getDefiningOp()->setAttr("ternary.acc_max", builder.getI64IntegerAttr(bound));
       if (bound < int64_t(1) << 24) acc.getDefiningOp()->setAttr("ternary.acc_exact_f32", builder.getUnitAttr());
     }

@@ -1,5 +1,7 @@
 #include "triton/Tensor/Files.h"
 
+#include "triton/Support/Space.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -49,6 +51,7 @@ Result<void> writeFileAtomically(const std::string &path, std::string_view bytes
     ::unlink(temporary.c_str());
     return systemError(path, what, code, ErrorKind::Environment);
   };
+  reserveSpace(fd, bytes.size());
   size_t done = 0;
   while (done < bytes.size()) {
     ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);

@@ -1,10 +1,13 @@
 #include "triton/Weights/WeightStore.h"
 
+#include "StoredCodes.h"
+
 #include "triton/Tensor/Npy.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace triton {
@@ -71,19 +74,30 @@ Result<const SafetensorsFile::Entry *> WeightStore::entry(const std::string &key
   return e;
 }
 
+template <typename T>
+Result<void> WeightStore::checkFinite(const std::string &key, const SafetensorsFile::Entry &e, std::span<const T> values) const {
+  // NaN and infinities have all bits of the exponent set: one pass without branches tells whether the search below is needed.
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  Bits unfit = 0;
+  for (T v : values) unfit |= static_cast<Bits>((std::bit_cast<Bits>(v) & exponent) == exponent);
+  if (!unfit) return {};
+  size_t i = 0;
+  while (std::isfinite(values[i])) ++i;
+  return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
+               std::to_string(i) + (offsetsAreInFile ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
+}
+
 Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
   std::vector<double> values = toDoubles(e.type, e.bytes);
-  // NaN and infinities have all bits of the exponent set: one pass without branches tells whether the search below is needed.
-  constexpr uint64_t kExponent = uint64_t(0x7FF) << 52;
-  uint64_t unfit = 0;
-  for (double v : values) unfit |= static_cast<uint64_t>((std::bit_cast<uint64_t>(v) & kExponent) == kExponent);
-  if (!unfit) return values;
-  for (size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
-                   std::to_string(i) +
-                   (offsetsAreInFile ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
+  if (Result<void> finite = checkFinite<double>(key, e, values); !finite) return finite.takeError();
   return values;
+}
+
+/// The elements where they lie, if they are binary32 and lie as the processor wants them.
+static std::optional<std::span<const float>> floatsInPlace(const SafetensorsFile::Entry &e) {
+  if (e.type != ElementType::F32 || reinterpret_cast<uintptr_t>(e.bytes.data()) % alignof(float) != 0) return std::nullopt;
+  return std::span(reinterpret_cast<const float *>(e.bytes.data()), e.bytes.size() / sizeof(float));
 }
 
 /// The numbers under K.scale or K.delta: one, or one for each scale of the layout.
@@ -144,32 +158,39 @@ static LoadedWeight tritsAsTheyAre(const WeightRequest &request, const std::vect
   return out;
 }
 
+/// Real values to codes.
+template <typename T>
+Result<LoadedWeight> WeightStore::quantised(const WeightRequest &request, std::span<const T> values) const {
+  LoadedWeight out;
+  out.shape = request.shape;
+  out.storage = request.policy.storage;
+  std::vector<double> delta, scale;
+  WeightPolicy policy = request.policy;
+  bool learned = out.storage == DType::Trit && policy.method == WeightMethod::Learned;
+  bool madeUp = randomSeed && !contains(request.key);
+  if (learned && !madeUp) {
+    ScaleLayout layout = scaleLayout(policy, request.shape, request.channelAxis);
+    for (auto [suffix, into] : {std::pair{".delta", &delta}, std::pair{".scale", &scale}}) {
+      Result<std::vector<double>> side = sideValues(request.key + suffix, layout);
+      if (!side) return Error{side.error().message + " ('" + request.key + "' is quantised with method=learned)"};
+      *into = std::move(*side);
+    }
+  } else if (learned) {
+    policy.method = WeightMethod::Twn; // made-up weights have nothing learned
+  }
+  Result<WeightCodes> codes = quantiseWeights(values, request.shape, request.channelAxis, policy, request.key, delta, scale);
+  if (!codes) return Error{storeName + ": " + codes.error().message, codes.error().kind};
+  out.codes = std::move(*codes);
+  return out;
+}
+
 /// Real values to what the request stores.
-Result<LoadedWeight> WeightStore::finish(const WeightRequest &request, std::vector<double> values) const {
+Result<LoadedWeight> WeightStore::finish(const WeightRequest &request, const std::vector<double> &values) const {
+  if (request.isWeight && hasCodes(request.policy.storage)) return quantised<double>(request, values);
   LoadedWeight out;
   out.shape = request.shape;
   DType storage = request.isWeight ? request.policy.storage : request.dtype;
   out.storage = storage;
-  if (request.isWeight && hasCodes(storage)) {
-    std::vector<double> delta, scale;
-    WeightPolicy policy = request.policy;
-    bool learned = storage == DType::Trit && policy.method == WeightMethod::Learned;
-    bool madeUp = randomSeed && !contains(request.key);
-    if (learned && !madeUp) {
-      ScaleLayout layout = scaleLayout(policy, request.shape, request.channelAxis);
-      for (auto [suffix, into] : {std::pair{".delta", &delta}, std::pair{".scale", &scale}}) {
-        Result<std::vector<double>> side = sideValues(request.key + suffix, layout);
-        if (!side) return Error{side.error().message + " ('" + request.key + "' is quantised with method=learned)"};
-        *into = std::move(*side);
-      }
-    } else if (learned) {
-      policy.method = WeightMethod::Twn; // made-up weights have nothing learned
-    }
-    Result<WeightCodes> codes = quantiseWeights(values, request.shape, request.channelAxis, policy, request.key, delta, scale);
-    if (!codes) return Error{storeName + ": " + codes.error().message, codes.error().kind};
-    out.codes = std::move(*codes);
-    return out;
-  }
   out.values.reserve(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
     float v = storage == DType::Float16    ? halfToFloat(doubleToHalf(values[i]))
@@ -219,10 +240,25 @@ Result<LoadedWeight> WeightStore::load(const WeightRequest &request) const {
   if (wantsFloats != isFloatType(e.type))
     return Error{storeName + ": tensor '" + request.key + "' holds " + std::string(safetensorsName(e.type)) + ", expected " +
                  (wantsCodes ? "floats, or int8 codes with '" + request.key + ".scale'" : wantsFloats ? "floats" : "integers")};
-  Result<std::vector<double>> values = reals(request.key, e);
-  if (!values) return values.takeError();
-  Result<LoadedWeight> out = finish(request, std::move(*values));
-  if (out) out->fromCheckpoint = true;
+  // Small ones are quantised faster than found.
+  constexpr size_t kKeptBytes = size_t(64) << 10;
+  const bool kept = wantsCodes && cache.find && e.bytes.size() >= kKeptBytes;
+  const std::string name = kept ? describeRequest(request) : std::string();
+  if (kept)
+    if (std::optional<std::vector<uint8_t>> bytes = cache.find(name))
+      if (std::optional<LoadedWeight> known = decodeCodes(*bytes, request)) return std::move(*known);
+  Result<LoadedWeight> out = [&]() -> Result<LoadedWeight> {
+    if (std::optional<std::span<const float>> floats = wantsCodes ? floatsInPlace(e) : std::nullopt) {
+      if (Result<void> finite = checkFinite(request.key, e, *floats); !finite) return finite.takeError();
+      return quantised(request, *floats);
+    }
+    Result<std::vector<double>> values = reals(request.key, e);
+    if (!values) return values.takeError();
+    return finish(request, *values);
+  }();
+  if (!out) return out;
+  out->fromCheckpoint = true;
+  if (kept) cache.put(name, encodeCodes(*out));
   return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include "ternary/TernaryOps.h"
 
+#include <memory>
+
 namespace triton::ternary {
 
 /// Values of up to this many elements are kept inline.
@@ -36,15 +38,15 @@ mlir::ElementsAttr int32Elements(mlir::MLIRContext *context, llvm::ArrayRef<int6
                                  llvm::ArrayRef<int32_t> values);
 mlir::ElementsAttr floatElements(mlir::MLIRContext *context, llvm::ArrayRef<int64_t> shape,
                                  llvm::ArrayRef<float> values);
-/// `bytes` in the layout of `type`'s storage.
-mlir::ElementsAttr rawElements(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
+/// `bytes` in the layout of `type`'s storage. Large ones are copied, or kept where they are if their owner is given.
+mlir::ElementsAttr rawElements(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes, std::shared_ptr<const void> owner = nullptr);
 
-/// A constant of trits.
+/// A constant of trits. Large ones are copied, or kept where they are if their owner is given.
 ConstantOp tritConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<int64_t> shape,
-                        llvm::ArrayRef<int8_t> values, llvm::StringRef key = "");
+                        llvm::ArrayRef<int8_t> values, llvm::StringRef key = "", std::shared_ptr<const void> owner = nullptr);
 /// A constant of `i8` (weight codes of int8 and int4).
 ConstantOp int8Constant(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<int64_t> shape,
-                        llvm::ArrayRef<int8_t> values, llvm::StringRef key = "");
+                        llvm::ArrayRef<int8_t> values, llvm::StringRef key = "", std::shared_ptr<const void> owner = nullptr);
 ConstantOp floatConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<int64_t> shape,
                          llvm::ArrayRef<float> values, llvm::StringRef key = "");
 

@@ -7,11 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
-
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <fcntl.h>
+#include <set>
 #include <sys/stat.h>
 
 using namespace triton;
@@ -90,14 +91,48 @@ TEST(Files, ADigestIsOfTheContent) {
   TemporaryDirectory temp;
   std::unique_ptr<Store> store = openStore(temp);
   std::string path = temp.path("w"), big(kStampedBytes + 1, 'x');
+  // One piece: the digest of the whole.
   for (const std::string &text : {std::string(), std::string("abc"), big}) {
     write(path, text);
-    Result<Key> digest = digestOfFile(*store, path);
+    Result<Key> digest = digestOfFile(*store, path, hashPortably);
     ASSERT_TRUE(bool(digest));
     EXPECT_EQ(*digest, digestOf(text));
   }
   EXPECT_FALSE(bool(digestOfFile(*store, temp.path("none"))));
   EXPECT_FALSE(bool(digestOfFile(*store, temp.path(""))));
+}
+
+TEST(Files, ALargeFileIsHashedInPieces) {
+  TemporaryDirectory temp;
+  std::unique_ptr<Store> store = openStore(temp);
+  std::string path = temp.path("w"), text((size_t(9) << 20) + 5, 'x');
+  auto digest = [&] {
+    write(path, text);
+    Result<Key> made = digestOfFile(*store, path, hashPortably);
+    EXPECT_TRUE(bool(made));
+    return toHex(*made);
+  };
+  std::set<std::string> seen = {digest()};
+  EXPECT_EQ(*seen.begin(), digest()) << "the same content, the same digest";
+  // A change in each piece, two pieces exchanged, a byte more and one less.
+  for (size_t at : {size_t(0), (size_t(4) << 20) + 1, size_t(8) << 20, text.size() - 1}) {
+    text[at] = 'y';
+    EXPECT_TRUE(seen.insert(digest()).second) << at;
+  }
+  std::rotate(text.begin(), text.begin() + (4 << 20), text.begin() + (8 << 20));
+  EXPECT_TRUE(seen.insert(digest()).second);
+  text += 'x';
+  EXPECT_TRUE(seen.insert(digest()).second);
+  text.resize(text.size() - 2);
+  EXPECT_TRUE(seen.insert(digest()).second);
+  // The list of the pieces' digests is another file.
+  std::string list;
+  for (size_t at = 0; at < text.size(); at += size_t(4) << 20) {
+    Key piece = digestOf(std::string_view(text).substr(at, size_t(4) << 20));
+    list.append(reinterpret_cast<const char *>(piece.data()), piece.size());
+  }
+  text = list;
+  EXPECT_TRUE(seen.insert(digest()).second);
 }
 
 static size_t hashes;
@@ -116,6 +151,7 @@ TEST(Files, ABigFileIsReadOnceUntilItChanges) {
   ASSERT_TRUE(bool(digestOfFile(*store, path, counting)));
   ASSERT_TRUE(bool(digestOfFile(*store, path, counting)));
   EXPECT_EQ(hashes, 2u);
+  EXPECT_FALSE(bool(digestOfFile(*store, path))) << "without a hash a large file that is not known is not read";
   // A file of the same size and the same time of change, but other content: the status change tells, or else the racy rule.
   text[5] = 'y';
   write(path, text);

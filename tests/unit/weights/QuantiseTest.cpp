@@ -189,3 +189,41 @@ TEST(SixteenBit, Bfloat16RoundTripsAndRoundsToEven) {
   EXPECT_EQ(doubleToBfloat16(259), 0x4382);
   EXPECT_EQ(doubleToBfloat16(-0x1.FFp127), 0xFF80);
 }
+
+TEST(Quantise, FloatsGiveWhatTheSameNumbersInFloat64Give) {
+  // Rows of different lengths, values on and next to thresholds, both zeros, subnormals.
+  for (int64_t columns : {1, 3, 37, 4097})
+    for (auto scale : {WeightScale::PerChannel, WeightScale::PerTensor})
+      for (auto method : {WeightMethod::Twn, WeightMethod::Fixed, WeightMethod::AbsMean, WeightMethod::Stochastic}) {
+        const int64_t rows = 7;
+        std::vector<float> narrow(static_cast<size_t>(rows * columns));
+        for (size_t i = 0; i < narrow.size(); ++i) {
+          const uint64_t z = splitMix64(3, i);
+          narrow[i] = z % 11 == 0 ? 0.5f : z % 11 == 1 ? std::nextafter(0.5f, 1.0f) : z % 11 == 2 ? -0.0f : z % 11 == 3 ? 1e-42f
+                                                                  : static_cast<float>(static_cast<int64_t>(z % 2001) - 1000) / 700.0f;
+        }
+        const std::vector<double> wide(narrow.begin(), narrow.end());
+        for (double threshold : {0.5, 0.7, std::nextafter(0.5, 0.0)}) {
+          WeightPolicy policy = trits(method, scale);
+          policy.threshold = threshold;
+          auto a = quantiseWeights(std::span<const float>(narrow), {rows, columns}, 0, policy, "w");
+          auto b = quantiseWeights(std::span<const double>(wide), {rows, columns}, 0, policy, "w");
+          ASSERT_TRUE(bool(a) && bool(b));
+          EXPECT_EQ(a->codes, b->codes) << columns << " " << threshold;
+          EXPECT_EQ(a->scales, b->scales) << columns << " " << threshold;
+          // In order, one addition after the other: the sum of the language's text.
+          if (method != WeightMethod::Twn || scale != WeightScale::PerChannel) continue;
+          for (int64_t r = 0; r < rows; ++r) {
+            double sum = 0, kept = 0;
+            int64_t count = 0;
+            for (int64_t c = 0; c < columns; ++c) sum += std::fabs(wide[size_t(r * columns + c)]);
+            const double limit = threshold * (sum / double(columns));
+            for (int64_t c = 0; c < columns; ++c) {
+              const double magnitude = std::fabs(wide[size_t(r * columns + c)]);
+              if (magnitude > limit) kept += magnitude, ++count;
+            }
+            EXPECT_EQ(a->scales[size_t(r)], count ? float(kept / double(count)) : 1.0f) << r;
+          }
+        }
+      }
+}

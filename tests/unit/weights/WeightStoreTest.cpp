@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 using namespace triton;
 
@@ -211,4 +212,107 @@ TEST(WeightStore, HostileFilesAreErrors) {
   EXPECT_FALSE(bool(WeightStore::open("/nonexistent/net.safetensors")));
   Result<SafetensorsFile> cut = SafetensorsFile::fromBytes(std::string_view("\x40\0\0\0\0\0\0\0{\"w\"", 12), "cut");
   EXPECT_FALSE(bool(cut));
+}
+
+// ---- Quantised weights of earlier loads ----------------------------------------------------------------------------------------
+
+namespace {
+
+/// A store with one large weight, and a cache in memory.
+struct Remembered {
+  std::map<std::string, std::vector<uint8_t>> entries;
+  size_t found = 0;
+
+  static HostTensor values() {
+    std::vector<float> v(64 * 512);
+    for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(static_cast<int64_t>(splitMix64(7, i) % 2001) - 1000) / 512.0f;
+    return floats({64, 512}, v);
+  }
+  WeightStore store() {
+    WeightStore s = storeOf({{"w", values()}, {"small", floats({2, 2}, {1, 2, 3, 4})}});
+    s.setCache({[this](const std::string &name) -> std::optional<std::vector<uint8_t>> {
+                  auto it = entries.find(name);
+                  if (it == entries.end()) return std::nullopt;
+                  ++found;
+                  return it->second;
+                },
+                [this](const std::string &name, const std::vector<uint8_t> &bytes) { entries[name] = bytes; }});
+    return s;
+  }
+};
+
+bool same(const LoadedWeight &a, const LoadedWeight &b) {
+  return a.storage == b.storage && a.shape == b.shape && a.codes.codes == b.codes.codes && a.codes.scales == b.codes.scales &&
+         a.codes.channels == b.codes.channels && a.codes.groups == b.codes.groups && a.fromCheckpoint == b.fromCheckpoint;
+}
+
+} // namespace
+
+TEST(QuantisedCache, GivesWhatQuantisingGives) {
+  for (DType storage : {DType::Trit, DType::Int8, DType::Int4})
+    for (WeightScale scale : {WeightScale::PerChannel, WeightScale::PerTensor, WeightScale::PerGroup}) {
+      Remembered cache;
+      WeightStore s = cache.store();
+      WeightRequest request = weight("w", {64, 512}, storage);
+      request.policy.scale = scale;
+      request.policy.group = 128;
+      Result<LoadedWeight> first = s.load(request), second = s.load(request);
+      ASSERT_TRUE(bool(first) && bool(second));
+      EXPECT_EQ(cache.found, 1u);
+      EXPECT_TRUE(same(*first, *second));
+    }
+}
+
+TEST(QuantisedCache, EveryPartOfARequestIsInItsName) {
+  Remembered cache;
+  WeightStore s = cache.store();
+  std::vector<WeightRequest> requests(7, weight("w", {64, 512}));
+  requests[1].channelAxis = 1;
+  requests[2].policy.threshold = std::nextafter(0.7, 1);
+  requests[3].policy.method = WeightMethod::AbsMean;
+  requests[4].policy.method = WeightMethod::Stochastic;
+  requests[5] = requests[4];
+  requests[5].policy.seed = 1;
+  requests[6].policy.storage = DType::Int8;
+  for (const WeightRequest &request : requests) ASSERT_TRUE(bool(s.load(request)));
+  EXPECT_EQ(cache.found, 0u);
+  EXPECT_EQ(cache.entries.size(), requests.size());
+}
+
+TEST(QuantisedCache, SmallWeightsAreNotKept) {
+  Remembered cache;
+  ASSERT_TRUE(bool(cache.store().load(weight("small", {2, 2}))));
+  EXPECT_TRUE(cache.entries.empty());
+}
+
+TEST(QuantisedCache, WrongBytesAreQuantisedAgain) {
+  Remembered cache;
+  WeightStore s = cache.store();
+  WeightRequest request = weight("w", {64, 512});
+  Result<LoadedWeight> right = s.load(request);
+  ASSERT_TRUE(bool(right));
+  const std::string name = cache.entries.begin()->first;
+  const std::vector<uint8_t> good = cache.entries.begin()->second;
+  auto expectRight = [&](std::vector<uint8_t> bytes, const char *what) {
+    cache.entries[name] = std::move(bytes);
+    Result<LoadedWeight> again = s.load(request);
+    ASSERT_TRUE(bool(again)) << what;
+    EXPECT_TRUE(same(*again, *right)) << what;
+    EXPECT_EQ(cache.entries[name], good) << what;
+  };
+  expectRight({}, "nothing");
+  expectRight({good.begin(), good.end() - 1}, "cut");
+  std::vector<uint8_t> longer = good;
+  longer.push_back(0);
+  expectRight(longer, "longer");
+  for (size_t at : {0, 8, 16, 24}) { // storage, count, channels, groups
+    std::vector<uint8_t> other = good;
+    other[at] ^= 1;
+    expectRight(other, "header");
+  }
+  std::vector<uint8_t> scale = good, trit = good;
+  std::fill(scale.begin() + 32, scale.begin() + 36, uint8_t(0));
+  expectRight(scale, "a scale of zero");
+  trit.back() = 255;
+  expectRight(trit, "a byte that stands for no trits");
 }

@@ -36,9 +36,10 @@ using HashFunction = Key (*)(const NextBytes &next);
 /// BLAKE3 in portable code.
 Key hashPortably(const NextBytes &next);
 
-/// The BLAKE3 digest of a file. Large files are read once; as long as their stamp stays what it was, the store remembers.
-/// Errors: the file cannot be read, or changed while it was.
-Result<Key> digestOfFile(Store &store, const std::string &path, HashFunction hash = hashPortably);
+/// The BLAKE3 digest of a file; of a large one the digest of those of its pieces. Large files are read once; as long as their stamp stays what it was, the store remembers. Without
+/// a `hash` no large file is read: what the store does not know is an Error. Errors: that; the file cannot be read, or changed
+/// while it was.
+Result<Key> digestOfFile(Store &store, const std::string &path, HashFunction hash = nullptr);
 
 /// The absolute path without `.` and `..`, as text; links are not resolved.
 std::string absolutePath(const std::string &path);

@@ -9,6 +9,7 @@
 #include "triton/Sema/Graph.h"
 #include "triton/Support/Diagnostics.h"
 #include "triton/Tensor/HostTensor.h"
+#include "triton/Weights/WeightStore.h"
 
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,7 @@ struct PipelineOptions {
   std::string printIrAfter;               ///< pass, "all" or empty
   unsigned threads = 1;
   ObjectCache objects;
+  QuantisedCache quantised;
 };
 
 /// Reads the options of `compile` (shared by run, bench, zoo and inspect). Errors are of kind Usage.

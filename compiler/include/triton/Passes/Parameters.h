@@ -27,7 +27,9 @@ public:
     /// The real numbers (code times scale), row-major.
     std::vector<float> real() const;
   };
-  const Entry &at(ternary::ParamOp param) const { return *entries.find(param.getOperation())->second; }
+  const Entry &at(ternary::ParamOp param) const { return *share(param); }
+  /// The same, for who needs it longer than the table.
+  const std::shared_ptr<const Entry> &share(ternary::ParamOp param) const { return entries.find(param.getOperation())->second; }
 
   /// Options with which the oracle runs a float graph whose parameters are in this table; the table must outlive them.
   InterpretOptions interpretOptions() const;

@@ -80,8 +80,11 @@ bool hasCodes(DType storage);
 int64_t largestCode(DType storage);
 
 /// Quantises `values` (finite, as many as `shape` has). `delta` and `scale` (one or as many as the layout has scales) are
-/// read by method=learned only. Errors name `key`.
+/// read by method=learned only. Errors name `key`. Floats are widened on the way: the result is that of the same numbers in float64.
 Result<WeightCodes> quantiseWeights(std::span<const double> values, const TensorShape &shape, int64_t axis,
+                                    const WeightPolicy &policy, std::string_view key, std::span<const double> delta = {},
+                                    std::span<const double> scale = {});
+Result<WeightCodes> quantiseWeights(std::span<const float> values, const TensorShape &shape, int64_t axis,
                                     const WeightPolicy &policy, std::string_view key, std::span<const double> delta = {},
                                     std::span<const double> scale = {});
 

@@ -4,6 +4,7 @@
 #include "triton/Tensor/Safetensors.h"
 #include "triton/Weights/Quantise.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,13 @@ struct WeightReport {
   std::vector<std::string> warnings;
 };
 
+/// Quantised weights of earlier compiles. `name` says what they were made from and how; the owner adds the checkpoint's digest. Both
+/// functions are called by any number of threads.
+struct QuantisedCache {
+  std::function<std::optional<std::vector<uint8_t>>(const std::string &name)> find;
+  std::function<void(const std::string &name, const std::vector<uint8_t> &bytes)> put;
+};
+
 /// Serves tensors by key. Immutable once made; may be shared between threads.
 class WeightStore {
 public:
@@ -62,6 +70,9 @@ public:
 
   /// From now on makes up what the checkpoint lacks, as `random` does.
   void fillMissing(uint64_t seed) { randomSeed = seed; }
+
+  /// From now on large weights are looked for there before they are quantised, and kept there afterwards.
+  void setCache(QuantisedCache quantised) { cache = std::move(quantised); }
 
   /// True if there is no checkpoint and everything is made up.
   bool isRandom() const { return randomSeed.has_value() && !file; }
@@ -86,13 +97,18 @@ private:
   Result<const SafetensorsFile::Entry *> entry(const std::string &key, const TensorShape *shape) const;
   Result<std::vector<double>> reals(const std::string &key, const SafetensorsFile::Entry &e) const;
   Result<std::vector<double>> sideValues(const std::string &key, const ScaleLayout &layout) const;
-  Result<LoadedWeight> finish(const WeightRequest &request, std::vector<double> values) const;
+  template <typename T>
+  Result<void> checkFinite(const std::string &key, const SafetensorsFile::Entry &e, std::span<const T> values) const;
+  template <typename T>
+  Result<LoadedWeight> quantised(const WeightRequest &request, std::span<const T> values) const;
+  Result<LoadedWeight> finish(const WeightRequest &request, const std::vector<double> &values) const;
   Result<LoadedWeight> loadCodes(const WeightRequest &request, const SafetensorsFile::Entry &e) const;
   std::vector<double> randomValues(const WeightRequest &request) const;
 
   std::string storeName;
   std::optional<SafetensorsFile> file;
   std::optional<uint64_t> randomSeed;
+  QuantisedCache cache;
   bool offsetsAreInFile = false; ///< the entries lie in the user's own file
 };
 
