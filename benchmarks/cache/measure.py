@@ -137,8 +137,8 @@ def changes(bench, options):
 
 def references(bench, options):
     print("\n| network (made-up weights, calibrated on one made-up input) | cold, median ms | min | max |\n| --- | ---: | ---: | ---: |")
-    for name, path in [("MLP for Fashion-MNIST", "model_zoo/mlp-fashion-mnist/model.tri"), ("ResNet-18 at 224", "tests/programs/resnet18.tri"),
-                       ("ResNet-34 at 224", "tests/programs/resnet34.tri"), ("ResNet-50 at 224", "benchmarks/programs/resnet50.tri")]:
+    for name, path in [("MLP for Fashion-MNIST", "model_zoo/mlp-fashion-mnist/model.tri"), ("ResNet-18 at 224", "model_zoo/resnet18-imagenet/model.tri"),
+                       ("ResNet-34 at 224", "model_zoo/resnet34-imagenet/model.tri"), ("ResNet-50 at 224", "model_zoo/resnet50-imagenet/model.tri")]:
         bench.measure(name, "miss", bench.empty, ROOT / path, "--random-weights")
         r = bench.results[name]
         print(f"| {name} | {r['median_ms']:.0f} | {r['min_ms']:.0f} | {r['max_ms']:.0f} |", flush=True)
@@ -147,7 +147,7 @@ def references(bench, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("triton")
-    parser.add_argument("--program", default=str(ROOT / "tests/programs/resnet18.tri"))
+    parser.add_argument("--program", default=str(ROOT / "model_zoo/resnet18-imagenet/model.tri"))
     parser.add_argument("--layer-old", default="relu(bn1(conv1(x))), 3", help="text of one layer in the program")
     parser.add_argument("--layer-new", default="relu6(bn1(conv1(x))), 3", help="what to make of it")
     parser.add_argument("--target", default="x86-64-v3")

@@ -17,13 +17,13 @@ struct Network {
 } // namespace
 
 static constexpr Network networks[] = {
-    {"resnet18", TRITON_TEST_PROGRAMS, "resnet18.tri", 1},
-    {"resnet18", TRITON_TEST_PROGRAMS, "resnet18.tri", 8},
-    {"resnet18_cifar", TRITON_BENCH_PROGRAMS, "resnet18_cifar.tri", 1},
-    {"resnet18_cifar", TRITON_BENCH_PROGRAMS, "resnet18_cifar.tri", 8},
-    {"resnet50", TRITON_BENCH_PROGRAMS, "resnet50.tri", 1},
-    {"vgg16", TRITON_BENCH_PROGRAMS, "vgg16.tri", 1},
-    {"mobilenet_v2", TRITON_BENCH_PROGRAMS, "mobilenet_v2.tri", 1},
+    {"resnet18", TRITON_ZOO, "resnet18-imagenet/model.tri", 1},
+    {"resnet18", TRITON_ZOO, "resnet18-imagenet/model.tri", 8},
+    {"resnet18_cifar", TRITON_ZOO, "resnet18-cifar10/model.tri", 1},
+    {"resnet18_cifar", TRITON_ZOO, "resnet18-cifar10/model.tri", 8},
+    {"resnet50", TRITON_ZOO, "resnet50-imagenet/model.tri", 1},
+    {"vgg16", TRITON_ZOO, "vgg16-imagenet/model.tri", 1},
+    {"mobilenet_v2", TRITON_ZOO, "mobilenetv2-imagenet/model.tri", 1},
     {"lenet5", TRITON_TEST_PROGRAMS, "lenet5.tri", 1},
 };
 

@@ -8,7 +8,7 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = HERE.parent / "programs"
-TEST_PROGRAMS = HERE.parent.parent / "tests" / "programs"
+ZOO = HERE.parent.parent / "model_zoo"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Case:
 
 def _networks():
     rows = [
-        ("resnet18", "ResNet-18 at 224", (3, 224, 224), 1814073344, 11689512, TEST_PROGRAMS / "resnet18.tri", (1, 8)),
-        ("resnet18-cifar", "ResNet-18 CIFAR shape", (3, 32, 32), 555422720, 11173962, PROGRAMS / "resnet18_cifar.tri", (1, 8)),
-        ("resnet50", "ResNet-50 at 224", (3, 224, 224), 4089184256, 25557032, PROGRAMS / "resnet50.tri", (1,)),
-        ("vgg16", "VGG-16 at 224", (3, 224, 224), 15470264320, 138357544, PROGRAMS / "vgg16.tri", (1,)),
-        ("mobilenet_v2", "MobileNetV2 at 224", (3, 224, 224), 300774272, 3504872, PROGRAMS / "mobilenet_v2.tri", (1,)),
+        ("resnet18", "ResNet-18 at 224", (3, 224, 224), 1814073344, 11689512, ZOO / "resnet18-imagenet/model.tri", (1, 8)),
+        ("resnet18-cifar", "ResNet-18 CIFAR shape", (3, 32, 32), 555422720, 11173962, ZOO / "resnet18-cifar10/model.tri", (1, 8)),
+        ("resnet50", "ResNet-50 at 224", (3, 224, 224), 4089184256, 25557032, ZOO / "resnet50-imagenet/model.tri", (1,)),
+        ("vgg16", "VGG-16 at 224", (3, 224, 224), 15470264320, 138357544, ZOO / "vgg16-imagenet/model.tri", (1,)),
+        ("mobilenet_v2", "MobileNetV2 at 224", (3, 224, 224), 300774272, 3504872, ZOO / "mobilenetv2-imagenet/model.tri", (1,)),
     ]
     for name, title, shape, macs, parameters, program, batches in rows:
         for batch in batches:

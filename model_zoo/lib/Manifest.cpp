@@ -53,6 +53,9 @@ static Result<ZooModel> readManifest(const fs::path &folder) {
   };
   model.dataset = string("dataset");
   if (model.dataset.empty()) return Error{file.string() + ": no string 'dataset'"};
+  model.keys = string("keys");
+  model.differs = string("differs");
+  model.citation = string("citation");
   std::string weights = string("weights");
   // A manifest names files of its own folder only.
   if (weights.find('/') != std::string::npos) return Error{file.string() + ": 'weights' must be a file of this folder"};

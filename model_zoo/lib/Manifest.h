@@ -18,6 +18,9 @@ struct ZooModel {
   std::string weights;     ///< path of the .safetensors file, empty if there is none
   std::string weightsSha256;
   std::string recipe;      ///< path of the training recipe, empty if there is none
+  std::string keys;        ///< whose parameter names the program has: `torchvision resnet18`; may be empty
+  std::string differs;     ///< in what it differs from that network; may be empty
+  std::string citation;
   std::optional<double> accuracy, fp32Accuracy; ///< as the trainer measured them, 0..1
 };
 

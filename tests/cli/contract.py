@@ -116,6 +116,30 @@ class Documents(Cli):
             self.assertIn(model["weights"], ("local", "remote", "none"))
         self.assertEqual(models["mlp-fashion-mnist"]["macs"], 784 * 512 + 512 * 256 + 256 * 10)
 
+    def test_zoo_show(self):
+        document = self.document("zoo", "show", "lenet5-fashion-mnist")
+        self.keys(document, name=str, dataset=str, params=int, macs=int, weights=str, accuracy=float, program=str, entry=str, keys=(str, type(None)),
+                  weights_sha256=str, elements=dict, inputs=list, outputs=list, parameters=list)
+        self.assertEqual(sum(document["elements"].values()), document["params"])
+        self.assertIn("none: give a checkpoint with --weights", self.triton("zoo", "show", "resnet18-cifar10").stdout)
+        self.assertIn("conv1.weight", self.triton("zoo", "show", "resnet18-cifar10", "--verbose").stdout)
+        self.assertIn("did you mean 'resnet18-cifar10'?", self.triton("zoo", "show", "resnet18-cifar1", status=2).stderr)
+        self.assertIn("--weights", self.triton("zoo", "eval", "resnet18-fashion-mnist", status=1).stderr)
+
+    def test_fp32_takes_the_network_without_its_quantisation(self):
+        storages = lambda *more: {p["storage"] for p in self.document("inspect", self.tiny, *more)["models"][0]["parameters"]}
+        self.assertEqual(storages(), {"trit", "float32"})
+        self.assertEqual(storages("--fp32"), {"float32"})
+        rows = self.file("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 8), }", struct.pack("<24f", *range(24))))
+        found = {}
+        for words in ((), ("--fp32",), ("--fp32", "--oracle")):
+            self.triton("run", self.tiny, "--random-weights=3", "--input", rows, "--output", self.path("y.npy"), *words)
+            with open(self.path("y.npy"), "rb") as data:
+                found[words] = struct.unpack("<12f", data.read()[-48:])
+        self.assertNotEqual(found[()], found[("--fp32",)])
+        for a, b in zip(found[("--fp32",)], found[("--fp32", "--oracle")]):
+            self.assertAlmostEqual(a, b, delta=1e-4 * max(map(abs, found[("--fp32",)])))
+
     def test_zoo_eval(self):
         document = self.document("zoo", "eval", "mlp-fashion-mnist", "--limit", "50")
         self.keys(document, model=str, dataset=str, images=int, accuracy=float, fp32_accuracy=float, correct=int, sparsity=float,
@@ -303,7 +327,7 @@ class BadInput(Cli):
         self.refused(["compile", self.tiny, "--random-weights", "-o", self.path("taken.tern")], "taken.tern", status=3)
 
     def test_an_interrupted_compile_leaves_no_file(self):
-        program = os.path.join(SOURCE, "tests", "programs", "resnet34.tri")
+        program = os.path.join(ZOO, "resnet34-imagenet", "model.tri")
         before = self.left_behind()
         for delay in (0.05, 0.3, 0.6):
             process = subprocess.Popen([TRITON, "compile", program, "--random-weights", "-o", self.path("r.tern")], stderr=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ static constexpr uint64_t kMaxSourceBytes = uint64_t(64) << 20;
 static Result<SemaOptions> semaOptions(const Arguments &arguments) {
   SemaOptions options;
   options.importDirs = arguments.all(OptionId::Include);
+  options.fp32 = arguments.has(OptionId::Fp32);
   auto split = [](const std::string &text, const char *flag) -> Result<std::pair<std::string, std::string>> {
     size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)

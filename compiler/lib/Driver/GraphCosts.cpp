@@ -13,11 +13,15 @@ static uint64_t elements(const Graph &graph, ValueId value) {
   return count;
 }
 
+bool isRunningStatistic(const GraphParam &param) {
+  return param.key.ends_with("running_mean") || param.key.ends_with("running_var");
+}
+
 GraphCosts graphCosts(const Graph &graph) {
   GraphCosts costs;
   for (const GraphParam &param : graph.params) {
     uint64_t count = elements(graph, param.value);
-    if (param.key.ends_with("running_mean") || param.key.ends_with("running_var")) continue;
+    if (isRunningStatistic(param)) continue;
     costs.parameters += count;
     if (param.isWeight) costs.weights += count;
   }

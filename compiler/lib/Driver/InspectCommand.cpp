@@ -1,7 +1,7 @@
 // `triton inspect`: what is in an artifact, a program or a checkpoint.
+#include "DescribeGraph.h"
 #include "FrontEnd.h"
 #include "triton/Artifact/Artifact.h"
-#include "triton/Driver/GraphCosts.h"
 #include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
 #include "triton/Tensor/Safetensors.h"
@@ -10,54 +10,13 @@
 
 namespace triton::driver {
 
-static std::string storageText(const GraphParam &param, const Graph &graph) {
-  if (!param.isWeight) return dtypeName(graph.values[param.value].type.dtype);
-  return dtypeName(param.policy.storage);
-}
-
 static int inspectProgram(const Arguments &arguments, const std::string &path) {
   Timing timing;
   Result<CheckedProgram> program = checkProgram(arguments, path, timing);
   if (!program) return fail(arguments, program.error());
   if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
   json::Array models;
-  for (const Graph &graph : program->module.models) {
-    GraphCosts costs = graphCosts(graph);
-    json::Array inputs, outputs, params;
-    for (const GraphInput &input : graph.inputs) {
-      json::Object o;
-      json::Array dtypes;
-      for (DType dtype : input.dtypes) dtypes.push_back(dtypeName(dtype));
-      o.append("name", input.name);
-      o.append("shape", shapeString(graph.values[input.value].type.shape));
-      o.append("dtypes", std::move(dtypes));
-      inputs.push_back(std::move(o));
-    }
-    for (const GraphOutput &output : graph.outputs) {
-      json::Object o;
-      o.append("name", output.name);
-      o.append("shape", shapeString(graph.values[output.value].type.shape));
-      o.append("dtype", dtypeName(graph.values[output.value].type.dtype));
-      outputs.push_back(std::move(o));
-    }
-    for (const GraphParam &param : graph.params) {
-      json::Object o;
-      o.append("key", param.key);
-      o.append("shape", shapeString(graph.values[param.value].type.shape));
-      o.append("storage", storageText(param, graph));
-      params.push_back(std::move(o));
-    }
-    json::Object o;
-    o.append("name", graph.name);
-    o.append("export", graph.exportName);
-    o.append("params", int64_t(costs.parameters));
-    o.append("macs", int64_t(costs.macs));
-    o.append("nodes", int64_t(graph.nodes.size()));
-    o.append("inputs", std::move(inputs));
-    o.append("outputs", std::move(outputs));
-    o.append("parameters", std::move(params));
-    models.push_back(std::move(o));
-  }
+  for (const Graph &graph : program->module.models) models.push_back(describeGraph(graph));
   if (arguments.has(OptionId::Json)) {
     json::Object document;
     document.append("file", path);

@@ -22,7 +22,7 @@ static constexpr CommandInfo commandTable[] = {
     {"profile", "time per layer, share of peak", "profile M.tern|F.tri [--input [NAME=]FILE...] [--html FILE] [options]",
      "triton profile resnet.tern --threads 2 --html report.html", runProfile},
     {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors [--json]", "triton inspect lenet.tern", runInspect},
-    {"zoo", "list, eval, train", "zoo list|eval NAME|train NAME [options]",
+    {"zoo", "list, show, eval, train", "zoo list|show NAME|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
     {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
     {"cache", "stats, why, prune, share", "cache stats|why A.tern B.tern|prune|clear|verify|export FILE|import FILE [options]",

@@ -30,6 +30,10 @@ struct EvalResult {
 Result<EvalResult> evaluate(const Arguments &arguments, const zoo::ZooModel &model, const zoo::ImageSet &images,
                             unsigned threads);
 
+// The verbs that are in files of their own.
+int zooList(const Arguments &arguments);
+int zooShow(const Arguments &arguments);
+
 /// The integer graph of a program, ready for the interpreter.
 struct OracleModel {
   std::shared_ptr<void> program; ///< keeps the checked program alive

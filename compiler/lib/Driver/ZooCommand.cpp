@@ -1,8 +1,8 @@
-// `triton zoo list|eval|train`.
+// `triton zoo eval|train`, and the choice of the verb.
 #include "Compile.h"
 #include "FrontEnd.h"
 #include "Zoo.h"
-#include "triton/Driver/GraphCosts.h"
+#include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
 
 #include <fmt/format.h>
@@ -14,69 +14,6 @@
 
 namespace triton::driver {
 
-/// The size of the network compiled for this machine; nothing when it has no weights here.
-static Result<json::Value> artifactBytes(const zoo::ZooModel &model) {
-  if (model.weights.empty()) return json::Value(nullptr);
-  Arguments arguments;
-  arguments.command = "zoo";
-  arguments.values[OptionId::Weights] = {model.weights};
-  arguments.values[OptionId::Quiet] = {""};
-  Timing timing;
-  Result<CompiledArtifact> artifact = compileFile(arguments, model.program, timing);
-  if (!artifact) return artifact.takeError();
-  return json::Value(int64_t(artifact->bytes.size()));
-}
-
-static int zooList(const Arguments &arguments) {
-  Result<std::vector<zoo::ZooModel>> models = zoo::listZoo();
-  if (!models) return fail(arguments, models.error());
-  json::Array list;
-  for (const zoo::ZooModel &model : *models) {
-    // Parameters and MACs are worked out from the program, so that the list cannot disagree with it.
-    Timing timing;
-    Arguments plain;
-    plain.command = "zoo";
-    Result<CheckedProgram> program = checkProgram(plain, model.program, timing);
-    if (!program) return fail(arguments, program.error());
-    if (program->diags->hasErrors()) return finishDiagnostics(arguments, *program->diags);
-    Result<Graph *> graph = chooseModel(plain, *program, model.program);
-    if (!graph) return fail(arguments, graph.error());
-    GraphCosts costs = graphCosts(**graph);
-    json::Object o;
-    o.append("name", model.name);
-    o.append("dataset", model.dataset);
-    o.append("params", int64_t(costs.parameters));
-    o.append("macs", int64_t(costs.macs));
-    o.append("weights", model.weights.empty() ? "none" : "local");
-    o.append("accuracy", model.accuracy ? json::Value(*model.accuracy) : json::Value(nullptr));
-    o.append("fp32_accuracy", model.fp32Accuracy ? json::Value(*model.fp32Accuracy) : json::Value(nullptr));
-    std::error_code error;
-    uint64_t weightBytes = model.weights.empty() ? 0 : std::filesystem::file_size(model.weights, error);
-    o.append("checkpoint_bytes", int64_t(error ? 0 : weightBytes));
-    if (arguments.has(OptionId::Json)) { // people see it from `zoo eval`; compiling takes a moment
-      Result<json::Value> bytes = artifactBytes(model);
-      if (!bytes) return bytes.error().message.empty() ? int(kInputAtFault) : fail(arguments, bytes.error());
-      o.append("artifact_bytes", std::move(*bytes));
-    }
-    list.push_back(std::move(o));
-  }
-  if (arguments.has(OptionId::Json)) {
-    json::Object document;
-    document.append("models", std::move(list));
-    printJson(document);
-    return kDone;
-  }
-  fmt::print("{:<28}{:<16}{:>10}{:>12}{:>9}{:>10}{:>9}\n", "name", "data set", "params", "MACs", "weights", "accuracy", "fp32");
-  auto percent = [](const json::Value *v) {
-    return v && v->isNumber() ? fmt::format("{:.2f} %", 100 * v->number()) : std::string("-");
-  };
-  for (const json::Value &v : list)
-    fmt::print("{:<28}{:<16}{:>10}{:>12}{:>9}{:>10}{:>9}\n", *v.find("name")->asString(), *v.find("dataset")->asString(),
-               *v.find("params")->asInt(), *v.find("macs")->asInt(), *v.find("weights")->asString(), percent(v.find("accuracy")),
-               percent(v.find("fp32_accuracy")));
-  return kDone;
-}
-
 static int zooEval(const Arguments &arguments) {
   if (arguments.positional.size() != 2)
     return fail(arguments, Error{"zoo eval needs one network: triton zoo eval NAME ('triton zoo list' lists them)", ErrorKind::Usage});
@@ -85,7 +22,8 @@ static int zooEval(const Arguments &arguments) {
   Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1]);
   if (!model) return fail(arguments, model.error());
   if (model->weights.empty() && !arguments.has(OptionId::Weights))
-    return fail(arguments, Error{model->name + " has no weights yet; 'triton zoo train " + model->name + "' makes them"});
+    return fail(arguments, Error{fmt::format("the zoo has no weights for {}; give a checkpoint with --weights{}", model->name,
+                                             model->recipe.empty() ? "" : ", or make one with 'triton zoo train " + model->name + "'")});
   if (!arguments.has(OptionId::Weights))
     if (Result<void> intact = zoo::verifyWeights(*model); !intact) return fail(arguments, intact.error());
   if (model->dataset != "fashion-mnist")
@@ -96,6 +34,13 @@ static int zooEval(const Arguments &arguments) {
   Result<EvalResult> r = evaluate(arguments, *model, *images, unsigned(*threads));
   if (!r) return r.error().message.empty() ? int(kInputAtFault) : fail(arguments, r.error());
 
+  std::string weightsSha256 = model->weightsSha256;
+  if (arguments.has(OptionId::Weights)) {
+    Result<std::string> bytes = readFileBytes(arguments.get(OptionId::Weights));
+    if (!bytes) return fail(arguments, bytes.error());
+    weightsSha256 = sha256Hex(*bytes);
+    model->fp32Accuracy.reset(); // the manifest's is of its own weights' twin
+  }
   double accuracy = double(r->correct) / double(r->images);
   double sparsity = r->info.weight_trits ? double(r->info.zero_trits) / double(r->info.weight_trits) : 0;
   double bits = r->info.parameters ? 8.0 * double(r->info.weights_bytes) / double(r->info.parameters) : 0;
@@ -114,7 +59,7 @@ static int zooEval(const Arguments &arguments) {
   bool timed = !arguments.has(OptionId::Oracle);
   o.append("median_ms", timed ? json::Value(r->medianMs) : json::Value(nullptr));
   o.append("images_per_s", double(r->images) / r->seconds);
-  o.append("weights_sha256", model->weightsSha256);
+  o.append("weights_sha256", weightsSha256);
   o.append("predictions_sha256", r->predictionsSha256);
   o.append("variant", r->variant);
   o.append("opt", r->optLevel);
@@ -203,13 +148,14 @@ static int zooTrain(const Arguments &arguments) {
   return fail(arguments, Error{"cannot start " + trainer.string(), ErrorKind::Environment});
 }
 
-std::vector<std::string> zooVerbs() { return {"list", "eval", "train"}; }
+std::vector<std::string> zooVerbs() { return {"list", "show", "eval", "train"}; }
 
 int runZoo(const Arguments &arguments) {
   if (arguments.positional.empty())
-    return fail(arguments, Error{"zoo needs a verb: list, eval or train", ErrorKind::Usage});
+    return fail(arguments, Error{"zoo needs a verb: list, show, eval or train", ErrorKind::Usage});
   const std::string &verb = arguments.positional[0];
   if (verb == "list") return zooList(arguments);
+  if (verb == "show") return zooShow(arguments);
   if (verb == "eval") return zooEval(arguments);
   if (verb == "train") return zooTrain(arguments);
   std::string near = nearestName(verb, zooVerbs());

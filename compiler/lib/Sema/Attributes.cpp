@@ -311,6 +311,9 @@ void Evaluator::applyAttributes(const ast::Stmt &stmt, Place place, Graph *graph
       }
     if (twice)
       continue;
+    bool weightWasKnown = env.weightKnown;
+    WeightPolicy weightBefore = env.weight;
+    ActPolicy actsBefore = env.acts;
     if (name == "ternary")
       applyTernary(attr);
     else if (name == "weights")
@@ -327,6 +330,11 @@ void Evaluator::applyAttributes(const ast::Stmt &stmt, Place place, Graph *graph
       applyPreprocess(attr, graph);
     else
       applyExport(attr, graph, name == "labels");
+    if (options.fp32) { // the twin: what the attributes say is checked and forgotten
+      env.weightKnown = weightWasKnown;
+      env.weight = weightBefore;
+      env.acts = actsBefore;
+    }
     if (name == "frozen" && !attr.args.empty())
       badArgument(attr, attr.args.front().range, "@frozen has no arguments");
   }

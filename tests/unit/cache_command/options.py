@@ -20,6 +20,7 @@ SAMPLES = {
     "--target": replaced("--target", "--target", "x86-64-v2"),
     "--weights": replaced("--weights", "--weights", "w1.safetensors"),
     "--random-weights": replaced("--random-weights", "--random-weights=2"),
+    "--fp32": BASE + ["--fp32"],
     "-D": replaced("-D", "-Dwidth=24"),
     "--dim": replaced("--dim", "--dim", "N=3"),
     "--batch": replaced("--batch", "--batch", "2"),

@@ -1,4 +1,4 @@
-// From source text to a verified float graph: the programs of the language page, each with its plan of quantisers.
+// From source text to a verified float graph: small programs and networks of the zoo, each with its plan of quantisers.
 #include "triton/IRGen/IRGen.h"
 #include "triton/Parse/Parser.h"
 #include "triton/Sema/Sema.h"
@@ -13,7 +13,7 @@ using namespace triton;
 namespace {
 
 struct Program {
-  const char *file;
+  const char *file; ///< in tests/programs or model_zoo
   const char *model = ""; ///< a model to add, where the file is a library
 };
 
@@ -30,12 +30,11 @@ size_t count(const std::string &text, const std::string &part) {
 class Programs : public ::testing::TestWithParam<Program> {};
 
 TEST_P(Programs, GiveAVerifiedGraph) {
-  std::string path = TRITON_PROGRAMS_DIR "/";
-  path += GetParam().file;
+  std::string path = std::string(TRITON_SOURCE_DIR) + "/" + GetParam().file;
   auto text = readFileBytes(path);
   ASSERT_TRUE(text) << text.error().message;
   SourceManager sources;
-  FileId file = sources.addFile(GetParam().file, *text + GetParam().model);
+  FileId file = sources.addFile(path, *text + GetParam().model);
   DiagnosticEngine diags(sources);
   auto program = parseFile(sources, file, diags);
   TypedModule module = analyse(*program, sources, diags, {});
@@ -65,12 +64,16 @@ const char *const kTransformer = "\nmodel Transformer(x: Tensor[N, 16, 64]) -> T
                                  "    let block = Block(64, 4, 128)\n    return block(x)\n}\n";
 
 INSTANTIATE_TEST_SUITE_P(Language, Programs,
-                         ::testing::Values(Program{"mlp.tri"}, Program{"mnist_mlp.tri"}, Program{"lenet5.tri"},
-                                           Program{"resnet18.tri"}, Program{"resnet34.tri"},
-                                           Program{"mobilenet_v2.tri"}, Program{"transformer_block.tri", kTransformer}),
+                         ::testing::Values(Program{"tests/programs/mlp.tri"}, Program{"tests/programs/mnist_mlp.tri"},
+                                           Program{"tests/programs/lenet5.tri"}, Program{"tests/programs/transformer_block.tri", kTransformer},
+                                           Program{"model_zoo/resnet18-imagenet/model.tri"}, Program{"model_zoo/resnet50-cifar100/model.tri"},
+                                           Program{"model_zoo/mobilenetv2-imagenet/model.tri"},
+                                           Program{"model_zoo/efficientnetb0-imagenet/model.tri"}),
                          [](const auto &info) {
                            std::string name = info.param.file;
-                           return name.substr(0, name.find('.'));
+                           for (char &c : name)
+                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+                           return name;
                          });
 
 } // namespace

@@ -14,4 +14,7 @@ struct GraphCosts {
 };
 GraphCosts graphCosts(const Graph &graph);
 
+/// True for a running mean or variance of batch norm: state, not a trained parameter.
+bool isRunningStatistic(const GraphParam &param);
+
 } // namespace triton::driver

@@ -15,6 +15,7 @@ struct SemaOptions {
   std::vector<std::string> importDirs;       ///< -I, after the importing file's own folder
   std::map<std::string, int64_t> dims;       ///< --dim N=8
   std::map<std::string, std::string> defines; ///< -D name=value: overrides a top-level `let name` of a compile-time type
+  bool fp32 = false;                         ///< --fp32: @ternary, @weights and @acts are checked, but change nothing
   bool instantiate = true;                   ///< build graphs (off: definitions are checked, models too, graphs dropped)
 };
 
