@@ -57,8 +57,8 @@ def compare(triton, zoo_name, name, levels, tolerance, folder):
     import numpy
     import torch
     module = random_network(name)
-    weights, image_file, output_file = (str(folder / file) for file in ("weights.npz", "image.npy", "logits.npy"))
-    numpy.savez(weights, **{key: value.numpy() for key, value in module.state_dict().items()})
+    weights, image_file, output_file = (str(folder / file) for file in ("weights.pth", "image.npy", "logits.npy"))
+    torch.save(module.state_dict(), weights)
     image = torch.randn(1, 3, 224, 224)
     numpy.save(image_file, image.numpy())
     with torch.no_grad():

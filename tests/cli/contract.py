@@ -149,6 +149,27 @@ class Documents(Cli):
         self.assertAlmostEqual(document["accuracy"], document["correct"] / 50)
         self.assertEqual(len(document["predictions_sha256"]), 64)
 
+    def test_checkpoints_of_pytorch(self):
+        program = self.file("conv.tri", """use std.nn
+model Conv(x: Tensor[N, 2, 4, 4]) -> (y: Tensor[N, 3, 3, 3]) {
+    let net = [Conv2d(2, 3, 2), BatchNorm2d(3)] as ""
+    return net(x)
+}
+""")
+        outputs = []
+        image = self.file("x.bin", struct.pack("<32f", *(i % 7 for i in range(32))))
+        for name in ("conv.pth", "wrapped.pth"):
+            path = os.path.join(SOURCE, "tests", "unit", "tensor", "Inputs", name)
+            done = self.triton("run", program, "--weights", path, "--input", image, "--output", self.path("y.bin"))
+            self.assertEqual("the prefix 'module.' is taken off" in done.stderr, name == "wrapped.pth")
+            with open(self.path("y.bin"), "rb") as data:
+                outputs.append(data.read())
+            self.assertIn("0.weight", [t["key"] for t in self.document("inspect", path)["tensors"]])
+        self.assertEqual(outputs[0], outputs[1])
+        # The first output by hand: the weight counts from 0 (saved channels-last), a fresh batch norm is the identity but for its eps.
+        first = sum(k * (at % 7) for k, at in enumerate((0, 1, 4, 5, 16, 17, 20, 21))) + 0.5
+        self.assertAlmostEqual(struct.unpack("<f", outputs[0][:4])[0], first / (1 + 1e-5) ** 0.5, places=3)
+
     def test_inspect_check_run_and_doctor(self):
         self.assertEqual(self.document("inspect", self.compiled())["entries"][0]["inputs"][0]["name"], "x")
         self.document("inspect", self.tiny)
@@ -278,6 +299,19 @@ class BadInput(Cli):
         near = {"a.weigth": {"dtype": "F32", "shape": [16, 8], "data_offsets": [0, 512]}}
         self.refused(["compile", self.tiny, "--weights", self.file("near.safetensors", safetensors(near, bytes(512))), "-o", self.out],
                      "'a.weight'", "a.weigth", "'b.weight'")
+
+    def test_checkpoints_that_ask_for_code(self):
+        def pth(pickle):
+            path = self.path("evil.pth")
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("evil/data.pkl", pickle)
+            return path
+        system = b"\x80\x02cos\nsystem\nX\x0c\x00\x00\x00touch /tmp/xx\x85R."
+        self.refused(["compile", self.tiny, "--weights", pth(system), "-o", self.out], "evil.pth: evil/data.pkl: offset 2: refuses the global 'os.system'")
+        self.refused(["inspect", pth(b"\x80\x02}\x81.")], "offset 3: refuses the opcode NEWOBJ")
+        os.remove(self.path("evil.pth"))
+        legacy = os.path.join(SOURCE, "tests", "unit", "tensor", "Inputs", "legacy.pth")
+        self.refused(["compile", self.tiny, "--weights", legacy, "-o", self.out], "before 1.6")
 
     def test_wrong_shapes_name_both(self):
         wrong = {"a.weight": {"dtype": "F32", "shape": [8, 16], "data_offsets": [0, 512]}}

@@ -4,7 +4,7 @@
 #include "triton/Artifact/Artifact.h"
 #include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
-#include "triton/Tensor/Safetensors.h"
+#include "triton/Tensor/Checkpoint.h"
 
 #include <fmt/format.h>
 
@@ -38,8 +38,9 @@ static int inspectProgram(const Arguments &arguments, const std::string &path) {
 }
 
 static int inspectCheckpoint(const Arguments &arguments, const std::string &path) {
-  Result<SafetensorsFile> file = SafetensorsFile::open(path);
-  if (!file) return fail(arguments, file.error());
+  Result<Checkpoint> checkpoint = readCheckpoint(path);
+  if (!checkpoint) return fail(arguments, checkpoint.error());
+  const SafetensorsFile *file = &checkpoint->tensors;
   Result<std::string> bytes = readFileBytes(path);
   if (!bytes) return fail(arguments, bytes.error());
   json::Array tensors;
@@ -64,11 +65,14 @@ static int inspectCheckpoint(const Arguments &arguments, const std::string &path
     document.append("bytes", int64_t(bytes->size()));
     document.append("elements", elements);
     document.append("sha256", sha256Hex(*bytes));
+    json::Array notes(checkpoint->notes.begin(), checkpoint->notes.end());
+    document.append("notes", std::move(notes));
     document.append("tensors", std::move(tensors));
     printJson(document);
     return kDone;
   }
   fmt::print("{}: {} tensors, {} elements, {} B, SHA-256 {}\n", path, tensors.size(), elements, bytes->size(), sha256Hex(*bytes));
+  for (const std::string &note : checkpoint->notes) fmt::print("  {}\n", note);
   for (const SafetensorsFile::Entry &entry : file->entries())
     fmt::print("  {:<44}{:<6}{}\n", entry.key, safetensorsName(entry.type), formatShape(entry.shape));
   return kDone;
@@ -79,7 +83,8 @@ int runInspect(const Arguments &arguments) {
     return fail(arguments, Error{"inspect needs one file: triton inspect M.tern", ErrorKind::Usage});
   const std::string &path = arguments.positional[0];
   if (path.ends_with(".tri")) return inspectProgram(arguments, path);
-  if (path.ends_with(".safetensors")) return inspectCheckpoint(arguments, path);
+  auto ends = [&](const char *ending) { return path.ends_with(ending); };
+  if (ends(".safetensors") || ends(".npz") || ends(".pth") || ends(".pt")) return inspectCheckpoint(arguments, path);
   Result<std::string> bytes = readFileBytes(path);
   if (!bytes) return fail(arguments, bytes.error());
   std::span<const uint8_t> view(reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size());

@@ -21,7 +21,7 @@ static constexpr CommandInfo commandTable[] = {
     {"bench", "latency and spread", "bench M.tern|F.tri [options]", "triton bench resnet.tern --threads 2 --json", runBench},
     {"profile", "time per layer, share of peak", "profile M.tern|F.tri [--input [NAME=]FILE...] [--html FILE] [options]",
      "triton profile resnet.tern --threads 2 --html report.html", runProfile},
-    {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors [--json]", "triton inspect lenet.tern", runInspect},
+    {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors|W.pth|W.npz [--json]", "triton inspect lenet.tern", runInspect},
     {"zoo", "list, show, eval, train", "zoo list|show NAME|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
     {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},

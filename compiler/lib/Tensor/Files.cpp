@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,23 @@ Result<std::string> readFileBytes(const std::string &path, uint64_t limitBytes) 
     done += static_cast<size_t>(n);
   }
   return bytes;
+}
+
+Result<MappedFile> mapFile(const std::string &path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return systemError(path, "cannot open", errno, ErrorKind::Input);
+  struct stat info;
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return Error{path + ": not a regular file"};
+  }
+  auto size = static_cast<size_t>(info.st_size);
+  void *base = size ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
+  int code = errno;
+  ::close(fd);
+  if (base == MAP_FAILED) return systemError(path, "cannot map", code, ErrorKind::Environment);
+  if (!size) return MappedFile();
+  return MappedFile{std::shared_ptr<const void>(base, [size](void *p) { ::munmap(p, size); }), {static_cast<const uint8_t *>(base), size}};
 }
 
 Result<void> writeFileAtomically(const std::string &path, std::string_view bytes) {

@@ -5,14 +5,9 @@
 #include "triton/Tensor/Files.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <tuple>
-#include <unistd.h>
 
 namespace triton {
 
@@ -194,24 +189,20 @@ Result<SafetensorsFile> SafetensorsFile::check(std::shared_ptr<const void> owner
 }
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Error{path + ": cannot open: " + std::strerror(errno)};
-  struct stat info;
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
-    return Error{path + ": not a regular file"};
-  }
-  auto size = static_cast<size_t>(info.st_size);
-  if (size == 0) {
-    ::close(fd);
-    return check(nullptr, {}, path);
-  }
-  void *base = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  int code = errno;
-  ::close(fd);
-  if (base == MAP_FAILED) return Error{path + ": cannot map: " + std::strerror(code), ErrorKind::Environment};
-  std::shared_ptr<const void> owner(base, [size](void *p) { ::munmap(p, size); });
-  return check(std::move(owner), {static_cast<const uint8_t *>(base), size}, path);
+  Result<MappedFile> mapped = mapFile(path);
+  if (!mapped) return mapped.takeError();
+  return check(std::move(mapped->owner), mapped->bytes, path);
+}
+
+Result<SafetensorsFile> SafetensorsFile::fromEntries(std::shared_ptr<const void> owner, std::vector<Entry> entries, std::string name) {
+  std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) { return a.key < b.key; });
+  for (size_t i = 1; i < entries.size(); ++i)
+    if (entries[i].key == entries[i - 1].key) return Error{name + ": two tensors are named '" + entries[i].key + "'"};
+  SafetensorsFile file;
+  file.owner = std::move(owner);
+  file.fileName = std::move(name);
+  file.tensors = std::move(entries);
+  return file;
 }
 
 Result<SafetensorsFile> SafetensorsFile::fromBytes(std::string_view bytes, std::string name) {

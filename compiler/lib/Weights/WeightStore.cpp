@@ -2,7 +2,8 @@
 
 #include "StoredCodes.h"
 
-#include "triton/Tensor/Npy.h"
+#include "triton/Support/Diagnostics.h"
+#include "triton/Tensor/Checkpoint.h"
 
 #include <algorithm>
 #include <bit>
@@ -23,16 +24,12 @@ std::vector<float> LoadedWeight::real(const ScaleLayout &layout) const {
 }
 
 Result<WeightStore> WeightStore::open(const std::string &path) {
-  if (std::string_view(path).ends_with(".npz")) {
-    auto arrays = readNpz(path);
-    if (!arrays) return arrays.takeError();
-    return fromTensors(*arrays, path);
-  }
-  Result<SafetensorsFile> opened = SafetensorsFile::open(path);
+  Result<Checkpoint> opened = readCheckpoint(path);
   if (!opened) return opened.takeError();
   WeightStore store;
   store.storeName = path;
-  store.file = std::move(*opened);
+  store.file = std::move(opened->tensors);
+  store.readingNotes = std::move(opened->notes);
   store.offsetsAreInFile = true;
   return store;
 }
@@ -85,7 +82,7 @@ Result<void> WeightStore::checkFinite(const std::string &key, const SafetensorsF
   size_t i = 0;
   while (std::isfinite(values[i])) ++i;
   return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
-               std::to_string(i) + (offsetsAreInFile ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
+               std::to_string(i) + (offsetsAreInFile && e.begin ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
 }
 
 Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
@@ -288,15 +285,24 @@ WeightReport WeightStore::check(const std::vector<WeightRequest> &requests, cons
   return report;
 }
 
+static std::string meantFor(const std::string &key, const std::vector<std::string> &missing) {
+  std::string near = nearestName(key, missing);
+  return near.empty() ? "" : "; it lacks '" + near + "'";
+}
+
 std::vector<std::string> WeightStore::unused(const std::vector<WeightRequest> &requests, const std::vector<std::string> &scaleKeys) const {
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = readingNotes;
   if (!file) return warnings;
+  std::vector<std::string> missing; // which a key that is left over may have been meant for
+  for (const WeightRequest &request : requests)
+    if (!contains(request.key)) missing.push_back(request.key);
+  if (missing.size() > 64) missing.clear(); // another network altogether: no guess would help
   std::set<std::string> known(scaleKeys.begin(), scaleKeys.end());
   for (const WeightRequest &request : requests) known.insert({request.key, request.key + ".scale", request.key + ".delta"});
   for (const SafetensorsFile::Entry &e : file->entries()) {
     // PyTorch counts batches in every batch norm; nobody reads it.
     if (!known.count(e.key) && !std::string_view(e.key).ends_with("num_batches_tracked"))
-      warnings.push_back(storeName + ": tensor '" + e.key + "' is not used by the program");
+      warnings.push_back(storeName + ": tensor '" + e.key + "' is not used by the program" + meantFor(e.key, missing));
   }
   return warnings;
 }

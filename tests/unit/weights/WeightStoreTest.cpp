@@ -316,3 +316,10 @@ TEST(QuantisedCache, WrongBytesAreQuantisedAgain) {
   trit.back() = 255;
   expectRight(trit, "a byte that stands for no trits");
 }
+
+TEST(WeightStore, WhatIsLeftOverNamesWhatItMayHaveBeenMeantFor) {
+  WeightStore s = storeOf({{"layer1.conv1.wieght", floats({1, 1}, {1})}, {"optimizer", floats({1}, {1})}});
+  EXPECT_EQ(s.unused({weight("layer1.conv1.weight", {1, 1})}, {}),
+            (std::vector<std::string>{"net.safetensors: tensor 'layer1.conv1.wieght' is not used by the program; it lacks 'layer1.conv1.weight'",
+                                      "net.safetensors: tensor 'optimizer' is not used by the program"}));
+}

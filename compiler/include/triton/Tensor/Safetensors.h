@@ -34,6 +34,9 @@ public:
   /// The same for bytes in memory, which are copied; `name` stands in messages.
   static Result<SafetensorsFile> fromBytes(std::string_view bytes, std::string name);
 
+  /// Tensors that lie elsewhere: `owner` keeps their bytes alive. Errors: two of one key.
+  static Result<SafetensorsFile> fromEntries(std::shared_ptr<const void> owner, std::vector<Entry> entries, std::string name);
+
   /// Sorted by key.
   const std::vector<Entry> &entries() const { return tensors; }
   const Entry *find(std::string_view key) const;

@@ -59,7 +59,7 @@ struct QuantisedCache {
 /// Serves tensors by key. Immutable once made; may be shared between threads.
 class WeightStore {
 public:
-  /// A checkpoint file: .safetensors, or arrays by key in a .npz.
+  /// A checkpoint file of any format that `readCheckpoint` takes.
   static Result<WeightStore> open(const std::string &path);
   /// The same for tensors in memory; `name` stands in messages.
   static Result<WeightStore> fromTensors(const std::vector<std::pair<std::string, HostTensor>> &tensors, std::string name);
@@ -78,6 +78,8 @@ public:
   bool isRandom() const { return randomSeed.has_value() && !file; }
   uint64_t seed() const { return randomSeed.value_or(0); }
   const std::string &name() const { return storeName; }
+  /// What reading the checkpoint took off or left out; each is a whole message.
+  const std::vector<std::string> &notes() const { return readingNotes; }
   bool contains(std::string_view key) const { return file && file->find(key); }
 
   /// Loads and, for a weight with codes, quantises. Errors name the store, the key and what is wrong: missing (with the
@@ -109,7 +111,8 @@ private:
   std::optional<SafetensorsFile> file;
   std::optional<uint64_t> randomSeed;
   QuantisedCache cache;
-  bool offsetsAreInFile = false; ///< the entries lie in the user's own file
+  std::vector<std::string> readingNotes;
+  bool offsetsAreInFile = false; ///< entries with an offset lie there in the user's own file
 };
 
 } // namespace triton
