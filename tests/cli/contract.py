@@ -200,7 +200,7 @@ model Conv(x: Tensor[N, 2, 4, 4]) -> (y: Tensor[N, 3, 3, 3]) {
 
 class Usage(Cli):
     def test_help_everywhere(self):
-        commands = ("compile", "check", "test", "run", "bench", "inspect", "profile", "zoo", "fmt", "doctor", "completion")
+        commands = ("compile", "check", "test", "run", "bench", "inspect", "profile", "zoo", "quantize", "fmt", "doctor", "completion")
         overview = self.triton("--help").stdout
         for command in commands:
             self.assertIn(f"  {command} ", overview)
@@ -370,6 +370,133 @@ class BadInput(Cli):
             process.send_signal(signal.SIGINT)
             if process.wait() != 0:
                 self.assertEqual(self.left_behind(), before)
+
+
+class Quantize(Cli):
+    """triton quantize: floats in, codes and scales out, and the report."""
+
+    def checkpoint(self, name, tensors):
+        header, data = {}, b""
+        for key, (shape, values) in tensors.items():
+            raw = struct.pack(f"<{len(values)}f", *values)
+            header[key] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+            data += raw
+        return self.file(name, safetensors(header, data))
+
+    def setUp(self):
+        super().setUp()
+        noise = lambda n, seed: [((i * 7919 + seed * 104729) % 2003) / 1001 - 1 for i in range(n)]
+        self.weights = self.checkpoint("w.safetensors", {"a.weight": ([16, 8], noise(128, 1)), "a.bias": ([16], noise(16, 2)),
+                                                         "b.weight": ([4, 16], noise(64, 3)), "b.bias": ([4], noise(4, 4))})
+        self.result = self.path("q.safetensors")
+
+    def quantize(self, *words, **kwargs):
+        return self.document("quantize", self.weights, "-o", self.result, *words, **kwargs)
+
+    def stored(self):
+        return {t["key"]: t for t in self.document("inspect", self.result)["tensors"]}
+
+    def test_without_a_program(self):
+        document = self.quantize()
+        self.keys(document, input=str, output=str, input_bytes=int, output_bytes=int, sha256=str, samples=int, layers=list, notes=list)
+        self.assertEqual([layer["key"] for layer in document["layers"]], ["a.weight", "b.weight"])
+        for layer in document["layers"]:
+            self.keys(layer, key=str, shape=list, storage=str, scales=int, sqnr_db=float, zero_fraction=float, bits_per_weight=NUMBER)
+            self.assertTrue(2 < layer["sqnr_db"] < 20 and 0.1 < layer["zero_fraction"] < 0.6, layer)
+        stored = self.stored()
+        self.assertEqual((stored["a.weight"]["dtype"], stored["a.weight.scale"]["shape"], stored["a.bias"]["dtype"]), ("I8", [16], "F32"))
+        self.assertEqual(document["layers"][0]["zero_fraction"], stored["a.weight"]["zero_fraction"])
+        # What the compiler makes of the floats itself is the same network.
+        scale = ["--calibrate", self.file("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 8), }", struct.pack("<24f", *range(24))))]
+        runs = []
+        for weights in (self.result, self.weights):
+            self.triton("run", self.tiny, "--weights", weights, *scale, "--input", scale[1], "--output", self.path("y.npy"))
+            with open(self.path("y.npy"), "rb") as data:
+                runs.append(data.read())
+        self.assertEqual(runs[0], runs[1])
+
+    def test_methods_and_scales(self):
+        found = {}
+        for words in ("--method twn", "--method absmean", "--method stochastic --seed 3", "--method fixed --threshold 0.5", "--bits 1", "--bits 4", "--bits 8",
+                      "--scale per_tensor", "--scale per_group --group 4"):
+            document = self.quantize(*words.split())
+            found[words] = (document["layers"][0]["sqnr_db"], document["layers"][0]["scales"], document["layers"][0]["storage"], document["sha256"])
+        self.assertEqual(len({row[3] for row in found.values()}), len(found))
+        self.assertGreater(found["--bits 8"][0], found["--bits 4"][0])
+        self.assertGreater(found["--bits 4"][0], found["--method twn"][0])
+        self.assertGreater(found["--method twn"][0], found["--bits 1"][0])
+        self.assertEqual([found[w][1] for w in ("--method twn", "--scale per_tensor", "--scale per_group --group 4")], [16, 1, 32])
+        self.assertEqual(self.quantize("--method", "stochastic", "--seed", "3", "--threads", "2")["sha256"], found["--method stochastic --seed 3"][3])
+
+    def test_mixed_precision(self):
+        document = self.quantize("--keep", "*=int8", "--keep", "b=float32")
+        self.assertEqual([layer["storage"] for layer in document["layers"]], ["int8", "float32"])
+        self.assertIsNone(document["layers"][1]["sqnr_db"])
+        self.assertNotIn("b.weight.scale", self.stored())
+
+    def test_for_a_program(self):
+        norm = self.file("norm.tri", """use std.nn
+@ternary
+@acts(int8)
+model Norm(x: Tensor[N, 8]) -> (y: Tensor[N, 4]) {
+    let a = Linear(8, 16)
+    let bn = BatchNorm1d(16)
+    @weights(int8)
+    let b = Linear(16, 4)
+    return b(relu(bn(a(x))))
+}
+""")
+        given = {"a.weight": ([16, 8], [(i % 13) / 6 - 1 for i in range(128)]), "a.bias": ([16], [0.1] * 16), "b.weight": ([4, 16], [(i % 11) / 5 - 1 for i in range(64)]),
+                 "b.bias": ([4], [0] * 4), "bn.weight": ([16], [1] * 16), "bn.bias": ([16], [0.5] * 16), "bn.running_mean": ([16], [0.5] * 16),
+                 "bn.running_var": ([16], [4] * 16), "left.over": ([1], [1])}
+        self.weights = self.checkpoint("n.safetensors", given)
+        samples = [((i * 37) % 101) / 50 - 1 for i in range(64 * 8)]
+        x = self.file("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (64, 8), }", struct.pack("<512f", *samples)))
+        document = self.quantize("--program", norm, "--calibrate", x)
+        self.assertEqual([layer["storage"] for layer in document["layers"]], ["trit", "int8"])
+        self.assertEqual((document["samples"], document["statistics"]), (64, 2))
+        self.assertGreater(document["activation_scales"], 1)
+        self.assertGreater(document["output_sqnr_db"], -20)
+        self.assertIn("'left.over' is not used by the program", " ".join(document["notes"]))
+        self.assertNotIn("left.over", self.stored())
+        # It compiles without any more data, and kept statistics make another network.
+        self.triton("compile", norm, "--weights", self.result, "-o", self.out)
+        kept = self.quantize("--program", norm, "--calibrate", x, "--keep-statistics")
+        self.assertEqual(kept["statistics"], 0)
+        self.assertNotEqual(kept["sha256"], document["sha256"])
+        # The statistics are those of what the first layer gives with its trits, on these samples.
+        self.quantize("--program", norm, "--calibrate", x)
+        with open(self.result, "rb") as data:
+            content = data.read()
+        size = struct.unpack("<Q", content[:8])[0]
+        header = json.loads(content[8:8 + size])
+        read = lambda key, form: struct.unpack(f"<{(header[key]['data_offsets'][1] - header[key]['data_offsets'][0]) // struct.calcsize(form)}{form}",
+                                               content[8 + size + header[key]["data_offsets"][0]:8 + size + header[key]["data_offsets"][1]])
+        codes, scales, bias = read("a.weight", "b"), read("a.weight.scale", "f"), read("a.bias", "f")
+        for channel in (0, 7, 15):
+            values = [sum(codes[channel * 8 + k] * samples[row * 8 + k] for k in range(8)) * scales[channel] + bias[channel] for row in range(64)]
+            mean = sum(values) / 64
+            self.assertAlmostEqual(read("bn.running_mean", "f")[channel], mean, places=4)
+            self.assertAlmostEqual(read("bn.running_var", "f")[channel], sum((v - mean) ** 2 for v in values) / 63, places=4)
+
+    def test_wrong_usage_and_input(self):
+        for words, text in (([], "a checkpoint and a place"), ([self.weights], "a place for the result"), ([self.weights, "-o", "q.npz"], ".safetensors"),
+                            ([self.weights, "-o", self.result, "--method", "tvn"], "did you mean 'twn'?"), ([self.weights, "-o", self.result, "--bits", "3"], "--bits 3"),
+                            ([self.weights, "-o", self.result, "--keep", "a"], "LAYER=TYPE"), ([self.weights, "-o", self.result, "--keep", "a=int9"], "int9"),
+                            ([self.weights, "-o", self.result, "--keep", "aa=int8"], "did you mean 'a'?"),
+                            ([self.weights, "-o", self.result, "--method", "fixed"], "--threshold"), ([self.weights, "-o", self.result, "--threshold", "-1"], "--threshold"),
+                            ([self.weights, "-o", self.result, "--scale", "per_group"], "--group"), ([self.weights, "-o", self.result, "--calibrate", "x.npy"], "--program"),
+                            ([self.weights, "-o", self.result, "--program", self.tiny, "--keep", "a=int8"], "@weights(int8)"),
+                            ([self.weights, "-o", self.result, "--program", self.tiny, "--scale", "per_group", "--group", "4"], "@ternary(scale=per_group, group=4)")):
+            with self.subTest(words=words):
+                self.assertIn(text, self.triton("quantize", *words, status=2).stderr)
+        nan = self.checkpoint("nan.safetensors", {"a.weight": ([1, 2], [1, float("nan")])})
+        self.assertIn("'a.weight' holds NaN at element 1", self.triton("quantize", nan, "-o", self.result, status=1).stderr)
+        short = self.checkpoint("short.safetensors", {"a.weight": ([16, 9], [1] * 144), "a.bais": ([16], [1] * 16)})
+        message = self.triton("quantize", short, "-o", self.result, "--program", self.tiny, status=1).stderr
+        for text in ("[16, 9], expected [16, 8]", "no tensor 'a.bias'; the nearest key present is 'a.bais'", "no tensor 'b.weight'"):
+            self.assertIn(text, message)
+        self.assertFalse(os.path.exists(self.result))
 
 
 class Sizes(Cli):

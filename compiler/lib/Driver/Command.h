@@ -61,6 +61,7 @@ int runBench(const Arguments &arguments);
 int runProfile(const Arguments &arguments);
 int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
+int runQuantize(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
 int runFmt(const Arguments &arguments);
 int runCache(const Arguments &arguments);

@@ -24,6 +24,8 @@ static constexpr CommandInfo commandTable[] = {
     {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors|W.pth|W.npz [--json]", "triton inspect lenet.tern", runInspect},
     {"zoo", "list, show, eval, train", "zoo list|show NAME|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
+    {"quantize", "weights to few bits", "quantize W.pth|W.safetensors|W.npz -o OUT.safetensors [--program F.tri [--calibrate X.npy]] [options]",
+     "triton quantize resnet18.pth --program resnet18.tri --calibrate images.npy -o resnet18.safetensors", runQuantize},
     {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
     {"cache", "stats, why, prune, share", "cache stats|why A.tern B.tern|prune|clear|verify|export FILE|import FILE [options]",
      "triton cache prune --cache-size 1G", runCache},

@@ -7,6 +7,7 @@
 
 #include "artifact/size_check.h"
 #include "triton/Passes/Passes.h"
+#include "triton/Passes/PostTraining.h"
 #include "triton/Target/TargetDesc.h"
 #include "triton/Tensor/Npy.h"
 #include "triton/Weights/WeightStore.h"
@@ -126,6 +127,19 @@ Result<void> Pipeline::Impl::runPass(std::unique_ptr<mlir::Pass> pass, const std
   if (options.printIrAfter == "all" || options.printIrAfter == name)
     fmt::print(stderr, "// ---- after {}\n{}", name, moduleToText(*module));
   return {};
+}
+
+Result<Pipeline::Measured> Pipeline::measure(const WeightStore &store, const HostTensor &samples, bool reestimate) {
+  if (impl->graph.inputs.size() != 1)
+    return Error{fmt::format("--calibrate takes one file for a model with one input; this one has {}", impl->graph.inputs.size()), ErrorKind::Usage};
+  MessageCollector messages(impl->context);
+  Result<PostTraining> found = calibratePostTraining(*impl->module, store, {samples}, reestimate, impl->options.threads);
+  if (!found) {
+    Error error = found.takeError();
+    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
+  return Measured{std::move(found->statistics), std::move(found->activationScales)};
 }
 
 Result<void> Pipeline::resolve() {

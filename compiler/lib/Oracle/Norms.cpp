@@ -17,6 +17,25 @@ static void batchNorm(const Operands &in, Tensor &y, float eps) {
   }
 }
 
+/// Mean and variance of each channel in float64; the variance divided by n, and by n - 1.
+static void statistics(const Tensor &x, std::vector<float> &mean, std::vector<float> &variance, std::vector<float> &unbiased) {
+  AxisView view(x.shape, 1);
+  auto channels = static_cast<size_t>(view.axis), inner = static_cast<size_t>(view.inner);
+  double n = static_cast<double>(x.f.size()) / static_cast<double>(std::max<size_t>(channels, 1));
+  std::vector<double> sum(channels), squares(channels);
+  auto channelOf = [&](size_t i) { return i / inner % channels; };
+  for (size_t i = 0; i < x.f.size(); ++i) sum[channelOf(i)] += static_cast<double>(x.f[i]);
+  for (size_t i = 0; i < x.f.size(); ++i) {
+    double centred = static_cast<double>(x.f[i]) - sum[channelOf(i)] / n;
+    squares[channelOf(i)] += centred * centred;
+  }
+  for (size_t c = 0; c < channels; ++c) {
+    mean.push_back(static_cast<float>(sum[c] / n));
+    variance.push_back(static_cast<float>(squares[c] / n));
+    unbiased.push_back(static_cast<float>(squares[c] / std::max(n - 1, 1.0)));
+  }
+}
+
 /// Calls body(x row, y row, D) for each run of the last axis.
 template <typename F>
 static void eachRow(const Tensor &x, Tensor &y, F body) {
@@ -71,9 +90,19 @@ static void softmax(const Tensor &x, Tensor &y, int64_t axis) {
     }
 }
 
-Result<Kernel> buildNorm(Operation *op, const BuildContext &) {
+Result<Kernel> buildNorm(Operation *op, const BuildContext &context) {
   if (auto norm = dyn_cast<BatchNormOp>(op)) {
     auto eps = static_cast<float>(norm.getEps().convertToDouble());
+    if (auto tell = context.options.batchStatistics)
+      return kernel([=](const Operands &in, std::vector<Tensor> &out) {
+        TensorShape perChannel = in[3]->shape;
+        Tensor mean(Tensor::Real, perChannel), variance(Tensor::Real, perChannel);
+        std::vector<float> unbiased;
+        mean.f.clear(), variance.f.clear();
+        statistics(*in[0], mean.f, variance.f, unbiased);
+        batchNorm({in[0], in[1], in[2], &mean, &variance}, out[0], eps);
+        tell(op, mean.f, unbiased);
+      });
     return kernel([=](const Operands &in, std::vector<Tensor> &out) { batchNorm(in, out[0], eps); });
   }
   if (auto norm = dyn_cast<LayerNormOp>(op)) {

@@ -128,9 +128,11 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     return elementCount(requests[a].shape).value_or(0) > elementCount(requests[b].shape).value_or(0);
   });
   parallelFor(params.size(), threads, [&](size_t i, unsigned) { loaded[order[i]].emplace(store.load(requests[order[i]])); });
+  constexpr size_t kMaxErrors = 20; // a checkpoint of another network lacks everything
+  size_t errors = 0;
   for (size_t i = 0; i < params.size(); ++i) {
     if (!*loaded[i]) {
-      params[i].emitError(loaded[i]->error().message);
+      if (++errors <= kMaxErrors) params[i].emitError(loaded[i]->error().message);
       failedAny = true;
       continue;
     }
@@ -139,9 +141,20 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     entry->weight = std::move(**loaded[i]);
     table.entries[params[i]] = std::move(entry);
   }
+  if (errors > kMaxErrors) root->emitError("and " + std::to_string(errors - kMaxErrors) + " more parameters that do not fit");
   if (failedAny) return failure();
   if (warnings) *warnings = store.unused(requests, scaleKeys);
   return table;
+}
+
+void ParamTable::replaceReals(const std::map<std::string, std::vector<float>> &byKey) {
+  for (auto &[op, entry] : entries) {
+    auto found = byKey.find(entry->request.key);
+    if (found == byKey.end() || found->second.size() != entry->weight.values.size()) continue;
+    auto changed = std::make_shared<Entry>(*entry);
+    changed->weight.values = found->second;
+    entry = std::move(changed);
+  }
 }
 
 InterpretOptions ParamTable::interpretOptions() const {

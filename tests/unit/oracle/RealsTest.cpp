@@ -44,6 +44,23 @@ TEST(BatchNorm, PerChannel) {
             (Reals{1, 2, 0, 1}));
 }
 
+TEST(BatchNorm, TakesItsStatisticsFromTheBatchWhereThatIsAskedFor) {
+  std::string x = "tensor<2x1x1x2xf32>", c = "tensor<1xf32>";
+  std::string text = wrap("(%x: " + x + ", %w: " + c + ", %b: " + c + ", %m: " + c + ", %v: " + c + ") -> " + x,
+                          "%y = ternary.batch_norm %x, %w, %b, %m, %v {eps = 0.5} : (" + x + ", " + c + ", " + c + ", " + c + ", " + c + ") -> " + x +
+                              "\nreturn %y : " + x);
+  std::vector<float> means, variances;
+  InterpretOptions options;
+  options.batchStatistics = [&](mlir::Operation *, const std::vector<float> &mean, const std::vector<float> &variance) {
+    means = mean, variances = variance;
+  };
+  // Mean 3, sum of squares 14: 3.5 normalises, 14 / 3 is kept. The operands' own mean and variance count for nothing.
+  Reals y = run(text, {reals({2, 1, 1, 2}, {1, 2, 3, 6}), reals({1}, {2}), reals({1}, {10}), reals({1}, {99}), reals({1}, {99})}, options)[0].as<float>();
+  EXPECT_EQ(y, (Reals{8, 9, 10, 13}));
+  EXPECT_EQ(means, Reals{3});
+  EXPECT_EQ(variances, Reals{float(14.0 / 3)});
+}
+
 TEST(AvgPoolReal, PaddingAddsNothing) {
   std::string x = "tensor<1x1x2x2xf32>";
   std::string attrs = "{kernel = array<i64: 2, 2>, stride = array<i64: 2, 2>, padding = array<i64: 1, 1>";

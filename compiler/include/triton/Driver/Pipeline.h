@@ -13,10 +13,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace triton {
+class WeightStore;
+}
 
 namespace triton::driver {
 
@@ -52,6 +57,12 @@ public:
 
   /// IRGen: the float graph. Must come first; then resolve, then optimise or compile.
   Result<void> generate();
+  /// After `generate`: what post-training quantisation measures on `samples` (the first axis counts them) with the weights in `store`.
+  struct Measured {
+    std::map<std::string, std::vector<float>> statistics; ///< of batch norms, by key
+    std::map<std::string, float> activationScales;
+  };
+  Result<Measured> measure(const WeightStore &store, const HostTensor &samples, bool reestimate);
   /// Loads weights, calibrates and resolves quantisation: the integer graph.
   Result<void> resolve();
   /// Runs the passes of the level: the optimised integer graph (for --emit=ternary-opt; `compile` works on what `resolve` left).

@@ -26,6 +26,9 @@ struct InterpretOptions {
   std::function<std::optional<float>(mlir::Operation *fakeQuantize)> scale;
   /// Threads that share the outputs of one convolution. They change no result: each sum is one thread's.
   unsigned threads = 1;
+  /// If set, a `ternary.batch_norm` normalises by the mean and the variance (over all axes but 1) of what it is given, as in training,
+  /// and tells them here, the variance divided by n - 1 as checkpoints keep it.
+  std::function<void(mlir::Operation *batchNorm, const std::vector<float> &mean, const std::vector<float> &unbiasedVariance)> batchStatistics;
   /// Operations whose results `Observer` wants to see. None: all.
   std::function<bool(mlir::Operation *)> observes;
 };

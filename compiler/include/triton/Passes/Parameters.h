@@ -6,7 +6,9 @@
 
 #include "ternary/TernaryOps.h"
 
+#include <map>
 #include <memory>
+#include <string>
 
 namespace triton {
 
@@ -30,6 +32,9 @@ public:
   const Entry &at(ternary::ParamOp param) const { return *share(param); }
   /// The same, for who needs it longer than the table.
   const std::shared_ptr<const Entry> &share(ternary::ParamOp param) const { return entries.find(param.getOperation())->second; }
+
+  /// Puts other real numbers in the place of parameters that are stored as reals, where the sizes agree.
+  void replaceReals(const std::map<std::string, std::vector<float>> &byKey);
 
   /// Options with which the oracle runs a float graph whose parameters are in this table; the table must outlive them.
   InterpretOptions interpretOptions() const;
