@@ -209,6 +209,7 @@ bool expectEqualsOracle(Graph &graph, const std::string &targetName, const Compa
   CodegenOptions options;
   options.targets = {*target};
   options.optLevel = how.optLevel;
+  options.convolutions = how.convolutions;
   auto model = compileModule(*graph.module, options);
   EXPECT_TRUE(bool(model)) << (model ? "" : model.error().message);
   auto expected = interpret(graph.function(), inputs);

@@ -47,6 +47,7 @@ struct Comparison {
   bool rawBytes = false;
   float tolerance = 0; ///< of reals, relative to the greatest magnitude; 0 asks for equal bits
   unsigned seed = 1;
+  ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
 };
 /// Compiles, runs, and compares with the oracle; reports through GoogleTest. Returns false where the target does not run.
 bool expectEqualsOracle(Graph &graph, const std::string &target, const Comparison &how);

@@ -222,12 +222,13 @@ public:
       symbols.push_back(symbol);
       StepContext c(k, state, blobs, plan.inlined, options.optLevel);
       c.guard = step.guard;
+      c.convolutions = options.convolutions;
       c.beginStep(symbol);
       std::string detail;
       if (auto lowered = lower(c, step, detail); !lowered)
         return lowered.takeError();
       c.endStep();
-      variant.stepCosts.push_back(estimateCost(target, step.macsPerBatch, step.bytesPerBatch, c.plainLoops));
+      variant.stepCosts.push_back(estimateCost(target, uint64_t(double(step.macsPerBatch) * c.work), step.bytesPerBatch, c.plainLoops));
       variant.stepNames.push_back(step.name + (detail.empty() ? "" : "_" + detail) + "_" + target.name);
     }
     if (options.onStage)

@@ -1,7 +1,7 @@
 // From product operations to the tiled generators: layouts to strides, weights to panels, constants to arrays.
 #include "StepContext.h"
 
-#include "../Generators/Products.h"
+#include "../Generators/Winograd.h"
 
 #include "ternary/Constants.h"
 
@@ -213,12 +213,12 @@ private:
 };
 
 LayerChoice describe(const std::string &layer, const std::string &algorithm, const TileChoice &tile, bool trits, bool biased,
-                     const std::string &more) {
+                     const std::string &more, const char *dot = nullptr) {
   LayerChoice choice;
   choice.layer = layer;
   choice.algorithm = algorithm + " " + tile.name();
   choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + "i8 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
-  choice.reason = std::string(dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
+  choice.reason = std::string(dot ? dot : dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
   return choice;
 }
 
@@ -257,12 +257,21 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     return ch * kh * kw + tap;
   });
   TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess);
+  std::optional<WinogradChoice> winograd;
+  if (c.convolutions != ConvAlgorithm::Direct)
+    winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
+                              weights.sumBound(shape.outputs, 255), x.isDynamic() ? 1 : x.shape[0]);
+  bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
   Reduction reduction = convReduction(shape, tile.dot);
-  Val panels = shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
-                             : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
-  Val start = tile.dot.biased() ? weights.biasedStart(shape.outputs) : Val();
+  Val panels = transforms      ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
+               : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
+                               : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
+  bool corrects = transforms ? x.excess : tile.dot.biased();
+  Val start = corrects ? weights.biasedStart(shape.outputs) : Val();
   Val residual;
-  Epilogue epilogue = end.epilogue;
+  End at = end;
+  if (transforms)
+    at.scratch = c.scratch(winogradScratch(shape, *winograd));
   if constexpr (std::is_same_v<Conv, FusedConv2dOp>)
     if (op.getResidual()) {
       View r = c.view(op.getResidual());
@@ -277,12 +286,24 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   std::string function;
   {
     Detached detached(c.k);
-    function = emitConv(c.k, label, shape, tile, epilogue);
+    function = transforms ? emitWinograd(c.k, "winograd" + label.substr(4), shape, *winograd, end.epilogue)
+                          : emitConv(c.k, label, shape, tile, end.epilogue);
   }
-  callProduct(c, function, first, panels, start, end, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
+  callProduct(c, function, first, panels, start, at, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
+  std::string costs;
+  if (winograd) {
+    char text[96];
+    snprintf(text, sizeof text, "; %.2f M vector instructions by Winograd, %.2f M directly", winograd->cost / 1e6, winograd->directCost / 1e6);
+    costs = text;
+  }
+  if (transforms) {
+    c.work = winograd->cost / winograd->directCost;
+    return describe(layer, "Winograd F(4x4)", winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
+                    c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words");
+  }
   return describe(layer, "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +
-                      (reduction.levels.empty() ? "" : ", taps of a row as one run"));
+                      (reduction.levels.empty() ? "" : ", taps of a row as one run") + costs);
 }
 
 template <typename Linear>

@@ -4,7 +4,7 @@
 #include "Layout.h"
 #include "../Generators/KernelBuilder.h"
 
-#include "triton/Codegen/CompiledModel.h"
+#include "triton/Codegen/Codegen.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
@@ -71,7 +71,9 @@ public:
   BlobTable &blobs;
   const llvm::DenseSet<mlir::Operation *> &inlined; ///< evaluated inside their only consumer
   int optLevel;
+  ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
   bool plainLoops = false;                          ///< element by element, no vectors
+  double work = 1.0;                                ///< of the step, estimated, beside what its counted products would cost directly
   std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for
 
   void beginStep(const std::string &name);

@@ -3,7 +3,7 @@
 //   for a block of NR channels                 weights of one block stay in the first-level cache
 //     for a row of the output (all images)     threads take rows, or blocks where there are few rows
 //       for P pixels of the row                the last tile overlaps its neighbour instead of having a size of its own
-#include "Products.h"
+#include "ProductLoops.h"
 
 #include <algorithm>
 
@@ -48,8 +48,8 @@ static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
   return steps * dot.nr() * dot.kr();
 }
 
-/// A short, stable digest of a description (FNV-1a), so that shapes that differ get names that differ.
-static std::string digest(const std::string &text) {
+/// FNV-1a.
+std::string digest(const std::string &text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (unsigned char c : text)
     hash = (hash ^ c) * 0x100000001b3;
@@ -58,31 +58,22 @@ static std::string digest(const std::string &text) {
   return out;
 }
 
-template <typename... T>
-static std::string keyOf(const T &...values) {
-  std::string key;
-  ((key += std::to_string(values) + ","), ...);
-  return key;
-}
-static std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
-static std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.lanes, d.vectors); }
-static std::string keyOf(const ConvShape &s) {
+std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
+std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.lanes, d.vectors); }
+std::string keyOf(const ConvShape &s) {
   return keyOf(s.channels, s.outputs, s.kernelH, s.kernelW, s.strideH, s.strideW, s.dilationH, s.dilationW, s.outH, s.outW) +
          keyOf(s.x) + keyOf(s.out) + keyOf(s.residual) + keyOf(s.storedChannels, s.rowRuns, s.haloH, s.haloW);
 }
 
-static std::vector<Val> beginProduct(KernelBuilder &k, const std::string &name) {
+std::vector<Val> beginProduct(KernelBuilder &k, const std::string &name) {
   llvm::SmallVector<Type> types(PaCount, k.ptr());
   types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
   return k.begin(name, types, {}, true);
 }
 
-/// Calls `body(block pointers, vectors, lanes of the last)` for the blocks [from, to): whole ones in a loop, the last one with
-/// fewer channels by itself.
-static void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t outputs, int64_t stored, Val from, Val to,
-                      const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
+void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t stored, Val from, Val to,
+               const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
   int64_t nr = dot.nr(), whole = stored / nr, rest = stored - whole * nr;
-  (void)outputs;
   if (whole > 0)
     k.forLoop(from, smaller(to, k.index(whole)), 1, [&](Val block) { body(block, dot.vectors, dot.lanes); });
   if (rest > 0)
@@ -92,8 +83,8 @@ static void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t outputs, int
     });
 }
 
-static TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel,
-                                  const Epilogue &epilogue, Val block) {
+TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel, const Epilogue &epilogue,
+                           Val block) {
   TilePointers at;
   at.x = args[PaX];
   at.weights = k.offset(args[PaWeights], block * k.index(panel));
@@ -163,7 +154,7 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
   block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
 
   bool prefetches = panel >= kPrefetchedPanel;
-  forBlocks(k, dot, shape.outputs, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+  forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
     base.xStride = shape.strideW * shape.x.pixel;
     base.outStride = shape.out.pixel;
@@ -240,7 +231,7 @@ std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearS
   row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
   block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
 
-  forBlocks(k, dot, shape.outputs, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+  forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
     base.xStride = shape.xRow;
     base.outStride = shape.outRow;

@@ -1,6 +1,6 @@
 // The generated assembly of products: in no innermost loop with a dot product do vectors go to the stack or come from there.
 #include "Emit.h"
-#include "Products.h"
+#include "Winograd.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -62,8 +62,7 @@ struct ConvCase {
   bool actUnsigned, excess, trits;
 };
 
-/// A convolution's code, called from one public function.
-std::string convAssembly(const TargetDesc &target, const ConvCase &c) {
+ConvShape shapeOf(const ConvCase &c) {
   ConvShape shape;
   shape.channels = c.channels;
   shape.outputs = shape.storedChannels = c.outputs;
@@ -74,6 +73,12 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c) {
   shape.x = {width * width * c.channels, width * c.channels, c.channels};
   shape.out = {c.outWidth * c.outWidth * c.outputs, c.outWidth * c.outputs, c.outputs};
   shape.rowRuns = true;
+  return shape;
+}
+
+/// A convolution's code, called from one public function.
+std::string convAssembly(const TargetDesc &target, const ConvCase &c, bool winograd = false) {
+  ConvShape shape = shapeOf(c);
   Epilogue epilogue;
   epilogue.hi = 255;
   epilogue.bounded = true;
@@ -83,7 +88,11 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c) {
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   KernelBuilder k(*module, target);
   TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess);
-  std::string function = emitConv(k, "conv", shape, tile, epilogue);
+  std::string function;
+  if (winograd)
+    function = emitWinograd(k, "winograd", shape, *chooseWinograd(target, shape, tile, true, c.actUnsigned, c.excess, 1.0, 1), epilogue);
+  else
+    function = emitConv(k, "conv", shape, tile, epilogue);
   Val args = k.begin("step", {k.ptr()}, k.i32(), false)[0];
   Val pointer = k.load(k.ptr(), args), one = k.index(1), zero = k.index(0);
   k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one, pointer});
@@ -100,6 +109,20 @@ bool touchesStack(const std::string &line) {
   return isVector && line.find("(%rsp") != std::string::npos; // %rbp is a register like any other here
 }
 
+/// Innermost loops with the instruction `dot`; reports those that touch the stack.
+size_t countDots(const Assembly &code, const std::string &dot, const std::string &what) {
+  size_t dots = 0;
+  for (const Loop &loop : code.innermost) {
+    auto begin = code.lines.begin() + std::ptrdiff_t(loop.from), end = code.lines.begin() + std::ptrdiff_t(loop.to);
+    if (std::none_of(begin, end, [&](const std::string &line) { return line.find(dot) != std::string::npos; }))
+      continue;
+    ++dots;
+    for (auto line = begin; line != end; ++line)
+      EXPECT_FALSE(touchesStack(*line)) << what << ": " << *line;
+  }
+  return dots;
+}
+
 class InnerLoops : public testing::TestWithParam<const char *> {};
 
 TEST_P(InnerLoops, OfConvolutionsDoNotTouchTheStack) {
@@ -110,18 +133,24 @@ TEST_P(InnerLoops, OfConvolutionsDoNotTouchTheStack) {
                             ConvCase{3, 64, 7, 2, 112, false, true, true}, ConvCase{3, 64, 7, 2, 112, false, false, true},
                             ConvCase{16, 96, 1, 1, 112, false, true, true}, ConvCase{16, 16, 3, 1, 28, true, false, true},
                             ConvCase{3, 64, 7, 2, 112, false, true, false}, ConvCase{64, 20, 3, 1, 10, true, false, false}}) {
-    Assembly code = parse(convAssembly(*target, c));
-    size_t dots = 0;
-    for (const Loop &loop : code.innermost) {
-      auto begin = code.lines.begin() + std::ptrdiff_t(loop.from), end = code.lines.begin() + std::ptrdiff_t(loop.to);
-      const char *dot = dotInstruction(target->dotKind(c.trits));
-      if (std::none_of(begin, end, [&](const std::string &line) { return line.find(dot) != std::string::npos; }))
-        continue;
-      ++dots;
-      for (auto line = begin; line != end; ++line)
-        EXPECT_FALSE(touchesStack(*line)) << GetParam() << ", " << c.channels << "->" << c.outputs << ", " << c.kernel << "x" << c.kernel << ": " << *line;
-    }
+    std::string what = std::string(GetParam()) + ", " + std::to_string(c.channels) + "->" + std::to_string(c.outputs) + ", " +
+                       std::to_string(c.kernel) + "x" + std::to_string(c.kernel);
+    size_t dots = countDots(parse(convAssembly(*target, c)), dotInstruction(target->dotKind(c.trits)), what);
     EXPECT_GE(dots, 1u) << GetParam() << ": no loop with a dot product was found";
+  }
+}
+
+TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  if (target->vectorBytes < 32)
+    GTEST_SKIP() << "the form is not generated for " << GetParam();
+  for (const ConvCase &c : {ConvCase{64, 64, 3, 1, 56, true, false, true}, ConvCase{128, 128, 3, 1, 28, false, true, true},
+                            ConvCase{256, 256, 3, 1, 14, false, false, true}, ConvCase{512, 512, 3, 1, 7, true, false, true},
+                            ConvCase{33, 20, 3, 1, 9, true, false, true}, ConvCase{48, 16, 3, 1, 112, true, false, true}}) {
+    std::string what = std::string(GetParam()) + ", Winograd, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
+    size_t dots = countDots(parse(convAssembly(*target, c, true)), target->hasVnni ? "vpdpwssd" : "pmaddwd", what);
+    EXPECT_GE(dots, 1u) << what << ": no loop with a dot product was found";
   }
 }
 

@@ -29,8 +29,16 @@ enum class EmitKind : uint8_t {
 /// BLAKE3 over everything that decides the object code of one compile unit.
 using ObjectKey = std::array<uint8_t, 32>;
 
+/// How convolutions are computed where there is a choice; results are the same.
+enum class ConvAlgorithm : uint8_t {
+  Cheapest, ///< by estimated cost
+  Direct,
+  Winograd, ///< wherever its generator takes the shape, whatever it costs: for tests and measurements
+};
+
 struct CodegenOptions {
   std::vector<TargetDesc> targets;
+  ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
   int optLevel = 2;
   std::string entry;              ///< the function to compile; may be empty if there is one
   std::string compilerVersion;    ///< goes into CompiledModel::compiler

@@ -1,0 +1,179 @@
+// The identities and bounds that make Winograd F(4x4, 3x3) exact in integers, and when it is chosen.
+#include "Winograd.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace triton;
+
+namespace {
+
+/// U = GgG' of one window of weights.
+void transformWeights(const int (&g)[3][3], int64_t (&u)[6][6]) {
+  for (int i = 0; i < 6; ++i)
+    for (int j = 0; j < 6; ++j) {
+      u[i][j] = 0;
+      for (int r = 0; r < 3; ++r)
+        for (int s = 0; s < 3; ++s)
+          u[i][j] += kWinogradG[i][r] * kWinogradG[j][s] * g[r][s];
+    }
+}
+/// V = B'dB of one window of activations.
+void transformInput(const int (&d)[6][6], int64_t (&v)[6][6]) {
+  for (int i = 0; i < 6; ++i)
+    for (int j = 0; j < 6; ++j) {
+      v[i][j] = 0;
+      for (int r = 0; r < 6; ++r)
+        for (int s = 0; s < 6; ++s)
+          v[i][j] += kWinogradB[i][r] * kWinogradB[j][s] * d[r][s];
+    }
+}
+
+/// Many channels with wrapping 32-bit sums, as generated code adds them, against the sum itself.
+void checkChannels(int channels, int lo, int hi, int pattern, unsigned seed) {
+  std::mt19937 random(seed);
+  uint32_t m[6][6] = {};
+  int64_t want[4][4] = {};
+  for (int c = 0; c < channels; ++c) {
+    int d[6][6], g[3][3];
+    for (auto &row : d)
+      for (int &x : row)
+        x = pattern == 1 ? hi : pattern == 2 ? (random() % 2 ? hi : lo) : std::uniform_int_distribution<int>(lo, hi)(random);
+    for (auto &row : g)
+      for (int &w : row)
+        w = pattern == 1 ? 1 : int(random() % 3) - 1;
+    int64_t u[6][6], v[6][6];
+    transformWeights(g, u);
+    transformInput(d, v);
+    for (int i = 0; i < 6; ++i)
+      for (int j = 0; j < 6; ++j) {
+        ASSERT_LE(std::abs(u[i][j]), 49);
+        ASSERT_EQ(v[i][j], int16_t(v[i][j]));
+        m[i][j] += uint32_t(u[i][j] * v[i][j]);
+      }
+    for (int y = 0; y < 4; ++y)
+      for (int x = 0; x < 4; ++x)
+        for (int r = 0; r < 3; ++r)
+          for (int s = 0; s < 3; ++s)
+            want[y][x] += d[y + r][x + s] * g[r][s];
+  }
+  for (int y = 0; y < 4; ++y)
+    for (int x = 0; x < 4; ++x) {
+      uint32_t sum = 0;
+      for (int i = 0; i < 6; ++i)
+        for (int j = 0; j < 6; ++j)
+          sum += uint32_t(kWinogradA[y][i] * kWinogradA[x][j]) * m[i][j];
+      int32_t got = int32_t(sum * kWinogradInverse9) >> (kWinogradRowShift[y] + kWinogradRowShift[x]);
+      ASSERT_LE(std::abs(want[y][x]), kWinogradMostSum);
+      EXPECT_EQ(got, want[y][x]) << channels << " channels of " << lo << ".." << hi << ", pattern " << pattern << ", result " << y << ", " << x;
+    }
+}
+
+TEST(Winograd, GivesTheSumsOfTheConvolution) {
+  unsigned seed = 1;
+  for (int channels : {1, 2, 64, 512, 4096})
+    for (int pattern : {0, 1, 2})
+      for (auto [lo, hi] : {std::pair<int, int>{0, 255}, {-128, 127}, {-128, -128}, {0, 1}})
+        checkChannels(channels, lo, hi, pattern, seed++);
+  // The most that is admitted: 9 * 255 * 14620 < 2^25. The products' sums wrap many times on the way.
+  checkChannels(14620, 0, 255, 1, seed);
+}
+
+TEST(Winograd, ScalesOfResultsAreWhatTheRowsSay) {
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(kWinogradRowScale[i], 3 << kWinogradRowShift[i]);
+  EXPECT_EQ(uint32_t(kWinogradInverse9 * 9u), 1u);
+  // The greatest sum comes back from 2^6 times itself, the next power of two would not.
+  EXPECT_LE((kWinogradMostSum + 1) * 64, int64_t(1) << 31);
+  EXPECT_GT((kWinogradMostSum + 1) * 128, int64_t(1) << 31);
+}
+
+/// Every window of trits: |U| <= 49, reached.
+TEST(Winograd, TransformedTritsAreSmall) {
+  int64_t greatest = 0;
+  for (int code = 0; code < 19683; ++code) {
+    int g[3][3], rest = code;
+    for (auto &row : g)
+      for (int &w : row)
+        w = rest % 3 - 1, rest /= 3;
+    int64_t u[6][6];
+    transformWeights(g, u);
+    for (auto &row : u)
+      for (int64_t x : row)
+        greatest = std::max(greatest, std::abs(x));
+  }
+  EXPECT_EQ(greatest, 49);
+}
+
+/// The window that drives each transformed activation to its extremes, for unsigned and signed bytes.
+TEST(Winograd, TransformedActivationsFitSixteenBits) {
+  int64_t greatest[2] = {0, 0};
+  for (int isSigned : {0, 1})
+    for (int i = 0; i < 6; ++i)
+      for (int j = 0; j < 6; ++j)
+        for (int sign : {1, -1}) {
+          int d[6][6];
+          for (int r = 0; r < 6; ++r)
+            for (int s = 0; s < 6; ++s) {
+              int factor = sign * kWinogradB[i][r] * kWinogradB[j][s];
+              d[r][s] = factor > 0 ? (isSigned ? 127 : 255) : factor < 0 ? (isSigned ? -128 : 0) : 0;
+            }
+          int64_t v[6][6];
+          transformInput(d, v);
+          greatest[isSigned] = std::max(greatest[isSigned], std::abs(v[i][j]));
+        }
+  EXPECT_EQ(greatest[0], 68 * 255);
+  EXPECT_LE(greatest[1], 100 * 128);
+  EXPECT_LE(std::max(greatest[0], greatest[1]), INT16_MAX);
+}
+
+ConvShape shapeOf(int64_t channels, int64_t size) {
+  ConvShape shape;
+  shape.channels = channels;
+  shape.outputs = shape.storedChannels = channels;
+  shape.kernelH = shape.kernelW = 3;
+  shape.outH = shape.outW = size;
+  shape.x = {(size + 2) * (size + 2) * channels, (size + 2) * channels, channels};
+  shape.out = {size * size * channels, size * channels, channels};
+  shape.rowRuns = true;
+  return shape;
+}
+
+std::optional<WinogradChoice> choose(const char *targetName, const ConvShape &shape, bool trits = true) {
+  TargetDesc target = *parseTarget(targetName);
+  TileChoice direct = chooseTile(target, trits, true, shape.outputs, shape.outW);
+  return chooseWinograd(target, shape, direct, trits, true, false, double(9 * 255 * shape.channels), 1);
+}
+
+TEST(Winograd, IsTakenOnlyWhereItIsExactAndThereAreInstructions) {
+  for (const char *target : {"x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"}) {
+    EXPECT_TRUE(choose(target, shapeOf(64, 56))) << target;
+    EXPECT_TRUE(choose(target, shapeOf(14620, 4))) << target;
+    EXPECT_FALSE(choose(target, shapeOf(14621, 4))) << target << ": sums of 2^25";
+    EXPECT_FALSE(choose(target, shapeOf(64, 56), false)) << target << ": 8-bit weights";
+    EXPECT_FALSE(choose(target, shapeOf(64, 3))) << target << ": less than a tile";
+    for (int64_t ConvShape::*field : {&ConvShape::kernelH, &ConvShape::kernelW, &ConvShape::strideH, &ConvShape::strideW,
+                                      &ConvShape::dilationH, &ConvShape::dilationW}) {
+      ConvShape other = shapeOf(64, 56);
+      other.*field = 2;
+      EXPECT_FALSE(choose(target, other)) << target;
+    }
+  }
+  for (const char *target : {"x86-64", "x86-64-v2", "aarch64"})
+    EXPECT_FALSE(choose(target, shapeOf(64, 56))) << target;
+}
+
+TEST(Winograd, CostsDecide) {
+  for (const char *target : {"x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"}) {
+    EXPECT_TRUE(choose(target, shapeOf(64, 56))->pays()) << target;
+    EXPECT_TRUE(choose(target, shapeOf(128, 28))->pays()) << target;
+    EXPECT_FALSE(choose(target, shapeOf(4, 56))->pays()) << target << ": the transforms cost more than few channels save";
+  }
+  // Four tiles do not pay for the transform of 512 x 512 windows of weights.
+  EXPECT_FALSE(choose("x86-64-v4+vnni", shapeOf(512, 7))->pays());
+}
+
+} // namespace
