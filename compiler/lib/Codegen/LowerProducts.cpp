@@ -293,7 +293,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   std::string costs;
   if (winograd) {
     char text[96];
-    snprintf(text, sizeof text, "; %.2f M vector instructions by Winograd, %.2f M directly", winograd->cost / 1e6, winograd->directCost / 1e6);
+    snprintf(text, sizeof text, "; estimated at %.2f M vector instructions by Winograd, %.2f M directly", winograd->cost / 1e6, winograd->directCost / 1e6);
     costs = text;
   }
   if (transforms) {

@@ -3,7 +3,8 @@
 //   for a group of rows of tiles                  V of the group stays in the second-level cache
 //     V[position][tile][channel] = B' d B         16-bit words; the last tile of a row or column overlaps its neighbour
 //     for a block of NR channels
-//       U[position][channel pair][NR] = G g G'    from the panel of trits, which is all that lies in memory
+//       U[position][channel pair][NR] = G g G'    from the panel of trits, which is all that lies in memory; before all groups where
+//                                                 U of all blocks is small
 //       for 36 positions, for P tiles             M[tile][vector][position] = sum over channels, by the register tile
 //       for a tile                                A M A', division, the usual end of a tile
 #include "Winograd.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr int64_t kPositions = 36;
 /// Rows of tiles go together until V and M of a group reach these sizes: they share the second-level cache with U.
 constexpr int64_t kGroupTiles = 56, kGroupBytes = 512 * 1024;
+/// U of all blocks is kept for all groups up to this size.
+constexpr int64_t kKeptBytes = 512 * 1024;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -38,32 +41,39 @@ struct Geometry {
     mVector = kPositions * laneBytes;
     mTile = choice.tile.dot.vectors * mVector;
     uAt = kPositions * vPosition;
-    mAt = uAt + kPositions * uPosition;
+    uBlock = kPositions * uPosition;
+    keepsU = blocks * uBlock <= kKeptBytes;
+    mAt = uAt + (keepsU ? blocks * uBlock : uBlock);
     scratch = mAt + ceilDiv(choice.groupRows * tilesX, choice.tile.positions) * choice.tile.positions * mTile;
   }
   /// An odd number of cache lines: 36 streams this far apart do not meet in one set.
   static int64_t oddLines(int64_t bytes) { return (bytes + 63) / 64 % 2 ? ceilDiv(bytes, 64) * 64 : ceilDiv(bytes, 64) * 64 + 64; }
 
   int64_t tilesX, tilesY, steps, words, laneBytes, nr, blocks, panel;
-  int64_t wordVectors = 0, vTile = 0, vPosition = 0, uPosition = 0, mVector = 0, mTile = 0, uAt = 0, mAt = 0, scratch = 0;
+  int64_t wordVectors = 0, vTile = 0, vPosition = 0, uPosition = 0, uBlock = 0, mVector = 0, mTile = 0, uAt = 0, mAt = 0, scratch = 0;
+  bool keepsU = false;
 };
 
-/// Vector instructions of the parts, as the generator writes them.
+/// What the parts cost, in vector instructions at the speed of the products. The generator writes about 260 for a vector of V, 117 for one of U and
+/// 370 for one of results; the first two store to 36 places that are not in the first-level cache, and then the lines' way there and back was
+/// measured to take longest: four to five cycles each.
 struct Costs {
   Costs(const TargetDesc &target, const ConvShape &shape, const WinogradChoice &choice) {
     Geometry g(shape, choice);
-    // Sixteen registers do not hold the 36 (24) intermediate vectors: they are stored and loaded once more.
-    double kept = target.vectorRegisters == 16 ? 1.0 : 0.0, dot = target.hasVnni ? 1.0 : 2.0;
+    bool wide = target.vectorBytes == 64;
+    double dot = target.hasVnni ? 1.0 : 2.0, perU = wide ? 320 : 290, perResult = wide ? 320 : 430;
     double tileVectors = double(g.tilesX * g.blocks * choice.tile.dot.vectors);
-    row = int64_t(double(g.tilesX * g.wordVectors) * (36 + 12 * 16 + 36 + kept * 72));
+    row = int64_t(double(g.tilesX * g.wordVectors) * 420);
     // The products of a row of tiles, with its share of what fills the last tile of a group.
     int64_t tiles = std::min(choice.groupRows, g.tilesY) * g.tilesX, filled = ceilDiv(tiles, choice.tile.positions) * choice.tile.positions;
-    rowBlocks = int64_t(tileVectors * (double(filled) / double(tiles) * kPositions * (double(g.steps) * dot + 2) + 36 + 10 * 17 + 16 * 10 + kept * 48));
-    groupBlocks = int64_t(double(g.blocks * choice.tile.dot.vectors * g.steps) * (9 + 72 + 36));
+    rowBlocks = int64_t(tileVectors * (double(filled) / double(tiles) * kPositions * (double(g.steps) * dot + 2) + perResult));
+    allBlocks = int64_t(double(g.blocks * choice.tile.dot.vectors * g.steps) * perU);
+    keepsU = g.keepsU;
   }
-  int64_t row = 0;         ///< V of a row of tiles
-  int64_t rowBlocks = 0;   ///< products and ends of a row of tiles, all blocks
-  int64_t groupBlocks = 0; ///< U of all blocks
+  int64_t row = 0;       ///< V of a row of tiles
+  int64_t rowBlocks = 0; ///< products and ends of a row of tiles, all blocks
+  int64_t allBlocks = 0; ///< U of all blocks, for each group or once
+  bool keepsU = false;
 };
 
 double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_t batch) {
@@ -88,15 +98,23 @@ public:
     Val byRows = splitsRows(rows);
     row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
     block = {select(byRows, k.index(0), block.from), select(byRows, k.index(g.blocks), block.to)};
+    auto eachBlock = [&](const std::function<void(Val, int64_t, int64_t)> &body) {
+      forBlocks(k, dot, shape.storedChannels, block.from, block.to, body);
+    };
+    auto uOf = [&](Val index) { return k.offset(scratch(g.uAt), g.keepsU ? index * k.index(g.uBlock) : k.index(0)); };
+    auto panelOf = [&](Val index) { return k.offset(args[PaWeights], index * k.index(g.panel)); };
+    if (g.keepsU)
+      eachBlock([&](Val index, int64_t vectors, int64_t) { transformWeights(panelOf(index), uOf(index), vectors); });
     k.forLoop(row.from, row.to, choice.groupRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(choice.groupRows));
       transformInput(first, count);
-      forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+      eachBlock([&](Val index, int64_t vectors, int64_t lanes) {
         TilePointers at = blockPointers(k, args, dot, g.panel, epilogue, index);
         if (dot.excess)
           at.start = k.offset(args[PaStart], index * k.index(g.nr * 4));
-        transformWeights(at.weights, vectors);
-        multiply(count, vectors, k.offset(at.weights, g.panel));
+        if (!g.keepsU)
+          transformWeights(at.weights, uOf(index), vectors);
+        multiply(count, vectors, uOf(index), k.offset(at.weights, g.panel));
         transformOutput(first, count, at, vectors, lanes);
       });
     });
@@ -114,10 +132,10 @@ private:
     Costs costs(k.target(), shape, choice);
     Val threads = args[PaThreads];
     auto shareOf = [&](Val count) { return (count + threads - k.index(1)) / threads; };
-    auto groupsOf = [&](Val count) { return (count + k.index(choice.groupRows - 1)) / k.index(choice.groupRows); };
+    auto timesU = [&](Val count) { return costs.keepsU ? k.index(1) : (count + k.index(choice.groupRows - 1)) / k.index(choice.groupRows); };
     Val own = shareOf(rows);
-    Val byRows = own * k.index(costs.row + costs.rowBlocks) + groupsOf(own) * k.index(costs.groupBlocks);
-    Val perBlock = rows * k.index(costs.rowBlocks / g.blocks) + groupsOf(rows) * k.index(costs.groupBlocks / g.blocks);
+    Val byRows = own * k.index(costs.row + costs.rowBlocks) + timesU(own) * k.index(costs.allBlocks);
+    Val perBlock = rows * k.index(costs.rowBlocks / g.blocks) + timesU(rows) * k.index(costs.allBlocks / g.blocks);
     Val byBlocks = rows * k.index(costs.row) + shareOf(k.index(g.blocks)) * perBlock;
     return compare(Cmp::Le, byRows, byBlocks);
   }
@@ -187,10 +205,10 @@ private:
     return {w0, u2 - q, u2, p + q, p - q, w2};
   }
 
-  void transformWeights(Val panel, int64_t vectors) {
+  void transformWeights(Val panel, Val u, int64_t vectors) {
     Type bytes = k.vec(g.words, k.i8());
     k.forLoop(0, g.steps, 1, [&](Val step) {
-      Val from = k.offset(panel, step * k.index(g.nr * 2)), to = k.offset(scratch(g.uAt), step * k.index(g.nr * 4));
+      Val from = k.offset(panel, step * k.index(g.nr * 2)), to = k.offset(u, step * k.index(g.nr * 4));
       for (int64_t v = 0; v < vectors; ++v) {
         std::array<Six, 3> columns;
         for (int64_t s = 0; s < 3; ++s) {
@@ -218,7 +236,7 @@ private:
   }
 
   /// The sums of all tiles and positions of a block. Tiles that only fill the last P hold what earlier groups left; nobody reads their sums.
-  void multiply(Val count, int64_t vectors, Val nextPanel) {
+  void multiply(Val count, int64_t vectors, Val allU, Val nextPanel) {
     int64_t positions = choice.tile.positions, lines = ceilDiv(g.panel, kPositions * 64);
     Val tiles = count * k.index(g.tilesX);
     Val fills = (tiles + k.index(positions - 1)) / k.index(positions);
@@ -226,7 +244,7 @@ private:
       // The panel of the next block, or of the next layer's first, comes meanwhile.
       Val fetched = k.offset(nextPanel, position * k.index(lines * 64));
       k.forLoop(0, lines, 1, [&](Val line) { k.prefetch(k.offset(fetched, line * k.index(64))); });
-      Val u = k.offset(scratch(g.uAt), position * k.index(g.uPosition)), v = k.offset(scratch(0), position * k.index(g.vPosition));
+      Val u = k.offset(allU, position * k.index(g.uPosition)), v = k.offset(scratch(0), position * k.index(g.vPosition));
       Val m = k.offset(scratch(g.mAt), position * k.index(g.laneBytes));
       k.forLoop(k.index(0), fills, 1, [&](Val fill) {
         Val x = k.offset(v, fill * k.index(positions * g.vTile)), to = k.offset(m, fill * k.index(positions * g.mTile));
@@ -350,7 +368,7 @@ std::optional<WinogradChoice> chooseWinograd(const TargetDesc &target, const Con
       best = cost, choice.tile.positions = p;
   Costs costs(target, shape, choice);
   int64_t rows = batch * bare.tilesY;
-  choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(ceilDiv(rows, choice.groupRows)) * double(costs.groupBlocks);
+  choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);
   choice.directCost = directInstructions(shape, direct, batch);
   return choice;
 }
