@@ -54,6 +54,7 @@ std::string assemblyOf(const std::string &text, const std::string &targetName) {
   Graph graph = parseGraph(text);
   CodegenOptions options;
   options.targets = {*parseTarget(targetName)};
+  options.convolutions = ConvAlgorithm::Direct; // the other form has a test of its own, in generators/InnerLoopTest.cpp
   options.emitKinds = {EmitKind::Assembly};
   std::string assembly;
   options.onEmit = [&](EmitKind, const TargetDesc &, std::string_view bytes) { assembly = bytes; };
