@@ -148,6 +148,11 @@ class Documents(Cli):
         self.assertEqual(document["images"], 50)
         self.assertAlmostEqual(document["accuracy"], document["correct"] / 50)
         self.assertEqual(len(document["predictions_sha256"]), 64)
+        # Another checkpoint is another network: its digest is that of the file, and the fp32 twin in the manifest is not its own.
+        copy = self.file("copy.safetensors", open(MLP_WEIGHTS, "rb").read())
+        other = self.document("zoo", "eval", "mlp-fashion-mnist", "--limit", "50", "--weights", copy)
+        self.assertEqual((other["weights_sha256"], other["predictions_sha256"]), (document["weights_sha256"], document["predictions_sha256"]))
+        self.assertIsNone(other["fp32_accuracy"])
 
     def test_checkpoints_of_pytorch(self):
         program = self.file("conv.tri", """use std.nn

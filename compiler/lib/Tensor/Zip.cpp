@@ -118,11 +118,6 @@ Result<void> ZipArchive::readLocalHeaders(uint64_t directoryAt) {
   return {};
 }
 
-const ZipArchive::Entry *ZipArchive::find(std::string_view name) const {
-  auto it = std::find_if(all.begin(), all.end(), [&](const Entry &e) { return e.name == name; });
-  return it == all.end() ? nullptr : &*it;
-}
-
 Result<void> ZipArchive::checkCrc(const Entry &e, std::string_view contents) const {
   auto crc = ::crc32_z(0, reinterpret_cast<const Bytef *>(contents.data()), contents.size());
   if (crc != e.crc) return bad(e.dataAt, "the checksum of entry '" + e.name + "' is wrong");

@@ -27,8 +27,6 @@ public:
 
   /// In the order of the directory.
   const std::vector<Entry> &entries() const { return all; }
-  /// Null if there is none.
-  const Entry *find(std::string_view name) const;
 
   /// The bytes of a stored entry where they lie. Errors: compressed, a wrong checksum.
   Result<std::string_view> stored(const Entry &entry) const;
