@@ -22,9 +22,12 @@ namespace {
 
 constexpr int64_t kPositions = 36;
 /// Rows of tiles go together until V and M of a group reach these sizes: they share the second-level cache with U.
-constexpr int64_t kGroupTiles = 56, kGroupBytes = 512 * 1024;
+constexpr int64_t kGroupTiles = 56, kGroupBytes = 1024 * 1024;
 /// U of all blocks is kept for all groups up to this size.
 constexpr int64_t kKeptBytes = 512 * 1024;
+/// Beyond this, V, U and M of a group do not stay in the second-level cache any more, and everything takes longer by the factor.
+constexpr int64_t kCachedBytes = 1536 * 1024;
+constexpr double kUncachedFactor = 1.45;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -66,8 +69,10 @@ struct Costs {
     row = int64_t(double(g.tilesX * g.wordVectors) * 420);
     // The products of a row of tiles, with its share of what fills the last tile of a group.
     int64_t tiles = std::min(choice.groupRows, g.tilesY) * g.tilesX, filled = ceilDiv(tiles, choice.tile.positions) * choice.tile.positions;
-    rowBlocks = int64_t(tileVectors * (double(filled) / double(tiles) * kPositions * (double(g.steps) * dot + 2) + perResult));
-    allBlocks = int64_t(double(g.blocks * choice.tile.dot.vectors * g.steps) * perU);
+    bool cached = tiles * g.vTile * kPositions + (g.keepsU ? g.blocks : 1) * g.uBlock + tiles * g.mTile <= kCachedBytes;
+    double slower = cached ? 1.0 : kUncachedFactor;
+    rowBlocks = int64_t(slower * tileVectors * (double(filled) / double(tiles) * kPositions * (double(g.steps) * dot + 2) + perResult));
+    allBlocks = int64_t(slower * double(g.blocks * choice.tile.dot.vectors * g.steps) * perU);
     keepsU = g.keepsU;
   }
   int64_t row = 0;       ///< V of a row of tiles

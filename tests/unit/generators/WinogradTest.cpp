@@ -174,6 +174,9 @@ TEST(Winograd, CostsDecide) {
   }
   // Four tiles do not pay for the transform of 512 x 512 windows of weights.
   EXPECT_FALSE(choose("x86-64-v4+vnni", shapeOf(512, 7))->pays());
+  // V and U of 512 channels leave the second-level cache; those of 256 nearly.
+  EXPECT_FALSE(choose("x86-64-v4+vnni", shapeOf(512, 28))->pays());
+  EXPECT_TRUE(choose("x86-64-v4+vnni", shapeOf(256, 28))->pays());
 }
 
 } // namespace
