@@ -328,7 +328,7 @@ static void teamJob(void *argument, int32_t thread) {
     runStep(session, i, thread);
     // Steps of one thread follow each other without meeting the others. If one of them fails, the next ones compute from what it left.
     const bool alone = i + 1 < count && session.active[i]->parts == 1 && session.active[i + 1]->parts == 1;
-    if (!alone) session.team.barrier();
+    if (!alone) session.team.barrier(thread);
     if (timed) {
       const uint64_t now = nowNs();
       session.profile[session.active[i]->index] = now - before;
@@ -337,7 +337,7 @@ static void teamJob(void *argument, int32_t thread) {
     // After its last barrier a thread must not look at the session: the next run may already be filling it.
     if (i + 1 == count) return;
     if (!alone && failedBy(session, i)) {
-      session.team.barrier();
+      session.team.barrier(thread);
       return;
     }
   }

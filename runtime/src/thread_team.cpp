@@ -20,11 +20,16 @@ static void relax() {
 #endif
 }
 
-void Signal::wait(uint32_t old, int spins) {
-  for (int i = 0; i < spins; ++i) {
-    if (value() != old) return;
+bool Signal::spin(uint32_t old, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    if (value() != old) return true;
     relax();
   }
+  return false;
+}
+
+void Signal::wait(uint32_t old, int rounds) {
+  if (spin(old, rounds)) return;
   // Sequential consistency on both sides: either the waker sees this sleeper, or the sleeper sees the new value.
   sleepers.fetch_add(1, std::memory_order_seq_cst);
   while (word.load(std::memory_order_seq_cst) == old) {
@@ -45,13 +50,53 @@ void Signal::advance() {
 #endif
 }
 
-void ThreadTeam::barrier() {
+/// The processor that this thread runs on, or -1.
+static int currentProcessor() {
+#if defined(__linux__)
+  const int processor = sched_getcpu();
+  return processor <= INT16_MAX ? processor : -1;
+#else
+  return -1;
+#endif
+}
+
+void ThreadTeam::noteProcessor(int32_t member) { processors[member].store(int16_t(currentProcessor()), std::memory_order_relaxed); }
+
+void ThreadTeam::leaveSharedProcessor(int32_t member) {
+  noteProcessor(member);
+#if defined(__linux__)
+  const int here = processors[member].load(std::memory_order_relaxed);
+  if (member == 0 || here < 0 || spinsInside == 0) return; // without room for all no processor is free
+  bool shared = false;
+  for (int32_t other = 0; other < count && !shared; ++other)
+    shared = other != member && processors[other].load(std::memory_order_relaxed) == here;
+  if (!shared) return;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t free = allowed;
+  for (int32_t other = 0; other < count; ++other)
+    if (const int taken = processors[other].load(std::memory_order_relaxed); taken >= 0 && taken < CPU_SETSIZE) CPU_CLR(taken, &free);
+  if (CPU_COUNT(&free) == 0) return;
+  int target = (here + member) % CPU_SETSIZE; // members that move at the same time begin to look at different places
+  while (!CPU_ISSET(target, &free)) target = (target + 1) % CPU_SETSIZE;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(target, &one);
+  processors[member].store(int16_t(target), std::memory_order_relaxed);
+  if (sched_setaffinity(0, sizeof one, &one) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
+#endif
+}
+
+void ThreadTeam::barrier(int32_t member) {
+  // A member that shares the caller's processor only comes here when the caller does not run, and so need not wait: look each time.
+  if (member != 0 && spinsInside != 0 && currentProcessor() == processors[0].load(std::memory_order_relaxed)) leaveSharedProcessor(member);
   const uint32_t phase = passed.value();
   if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
     arrived.store(0, std::memory_order_relaxed);
     passed.advance();
-  } else {
-    passed.wait(phase, spins);
+  } else if (!passed.spin(phase, spinsForJob)) {
+    leaveSharedProcessor(member);
+    passed.wait(phase, spinsInside);
   }
 }
 
@@ -64,8 +109,9 @@ void ThreadTeam::work() {
   const int32_t member = nextMember.fetch_add(1, std::memory_order_relaxed);
   // Jobs begin only after all members have been created, and `begin` counts from 0.
   for (uint32_t seen = 0;; ++seen) {
-    begin.wait(seen, spins);
+    begin.wait(seen, spinsForJob);
     if (!currentJob) return;
+    leaveSharedProcessor(member);
     currentJob(currentArgument, member);
   }
 }
@@ -83,8 +129,12 @@ static int usableProcessors() {
 bool ThreadTeam::start(int32_t threads, pthread_t *storage) {
   count = threads;
   handles = storage;
-  // About 20 microseconds; none where threads would spin on the processors that the others need.
-  spins = usableProcessors() >= threads ? 500 : 0;
+  // None where threads would spin on the processors that the others need. Nobody knows when the next job comes: about 20 microseconds.
+  // Inside a job the others are at work, and waking up takes longer than most steps: about 100.
+  const bool roomForAll = usableProcessors() >= threads;
+  spinsForJob = roomForAll ? 500 : 0;
+  spinsInside = roomForAll ? 2000 : 0;
+  for (std::atomic<int16_t> &processor : processors) processor.store(-1, std::memory_order_relaxed);
   // Signals of the host application stay with its own threads.
   sigset_t all, before;
   sigfillset(&all);
@@ -112,6 +162,7 @@ void ThreadTeam::stop() {
 void ThreadTeam::run(Job job, void *argument) {
   currentJob = job;
   currentArgument = argument;
+  noteProcessor(0);
   begin.advance();
   job(argument, 0);
 }

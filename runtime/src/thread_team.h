@@ -1,6 +1,8 @@
-// A team of threads that runs the same job together, with barriers inside. Between jobs and at barriers a thread spins briefly and
-// then sleeps, so that short steps cost about a microsecond and idle sessions cost nothing.
+// A team of threads that runs the same job together, with barriers inside. Between jobs and at barriers a thread spins and then sleeps,
+// so that short steps cost about a microsecond and idle sessions cost nothing.
 #pragma once
+
+#include "triton/runtime.h"
 
 #include <atomic>
 #include <cstdint>
@@ -12,8 +14,10 @@ namespace triton::runtime {
 class Signal {
 public:
   uint32_t value() const { return word.load(std::memory_order_acquire); }
-  /// Returns when the value is no longer `old`.
-  void wait(uint32_t old, int spins);
+  /// Returns true when the value is no longer `old`, false when it still is after so many rounds.
+  bool spin(uint32_t old, int rounds);
+  /// Returns when the value is no longer `old`; spins first.
+  void wait(uint32_t old, int rounds);
   /// Adds one and wakes all waiters.
   void advance();
 
@@ -24,6 +28,10 @@ private:
 
 /// `threads` members, of which the caller of `run` is number 0. Lives in the session's memory; members are one-thread except
 /// `barrier`, which the job calls.
+///
+/// Some systems let two members take turns on one processor for seconds while another is idle, and a member that spins then waits for
+/// one that cannot run. So a member that finds itself where another one runs moves to a free processor. Its affinity is afterwards
+/// what it was: the system and the host application may move it again. The caller's thread is never moved.
 class ThreadTeam {
 public:
   using Job = void (*)(void *argument, int32_t thread);
@@ -35,11 +43,13 @@ public:
   /// Runs job(argument, i) on every member. The job must end with a barrier, so that nobody is inside it afterwards.
   void run(Job job, void *argument);
   /// Waits until all members are here.
-  void barrier();
+  void barrier(int32_t member);
 
 private:
   static void *threadMain(void *team);
   void work();
+  void noteProcessor(int32_t member);
+  void leaveSharedProcessor(int32_t member);
 
   // The words that threads write often lie on cache lines of their own.
   alignas(64) Signal begin;
@@ -47,10 +57,11 @@ private:
   alignas(64) std::atomic<int32_t> arrived{0};
   alignas(64) std::atomic<int32_t> nextMember{1};
   int32_t count = 1;
-  int spins = 0;
+  int spinsForJob = 0, spinsInside = 0; // rounds of waiting before sleep: for the next job, and for the others at a barrier
   Job currentJob = nullptr; // null ends the threads
   void *currentArgument = nullptr;
   pthread_t *handles = nullptr;
+  std::atomic<int16_t> processors[TRI_MAX_THREADS] = {}; // where each member was last seen; negative: unknown
 };
 
 } // namespace triton::runtime

@@ -8,9 +8,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <memory>
+#include <string>
 #include <thread>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -121,6 +124,36 @@ TEST_P(SessionThreads, ABarrierStandsBetweenSteps) {
     EXPECT_EQ(sum, 1000 * GetParam());
   }
 }
+
+#if defined(__linux__)
+TEST_P(SessionThreads, MayRunWhereTheHostMay) {
+  // Threads that move out of each other's way give their affinity back; the caller's is never touched.
+  auto allowed = [](const std::filesystem::path &task) {
+    std::ifstream status(task / "status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("Cpus_allowed:")) return line;
+    return std::string();
+  };
+  const std::string before = allowed("/proc/self");
+  ASSERT_FALSE(before.empty());
+  const ModelPointer model = openModel(test::relayModel(500));
+  const SessionPointer session = createSession(model, 1, GetParam());
+  for (int run = 0; run < 50; ++run) {
+    int32_t sum = 0;
+    const tri_output output = {&sum, 4, TRI_INT32, 0};
+    const tri_run_args args = {nullptr, &output, 0, 1, 1, nullptr, 0, 0};
+    ASSERT_EQ(tri_session_run(session.get(), &args, nullptr), TRI_OK);
+  }
+  int threads = 0;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    // One in the middle of a move is asked again.
+    for (int attempt = 0; attempt < 1000 && allowed(task.path()) != before; ++attempt) std::this_thread::yield();
+    EXPECT_EQ(allowed(task.path()), before);
+    ++threads;
+  }
+  EXPECT_GE(threads, GetParam());
+}
+#endif
 
 TEST_P(SessionThreads, AStepThatRefusesItsInputEndsTheRunAndNotTheSession) {
   const ModelPointer model = openModel(test::denseModel());
