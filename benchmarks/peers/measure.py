@@ -81,7 +81,8 @@ def measure(case, names, folder, threads, avx2, options, say):
     for worker in [Worker(name, case, folder, threads, avx2) for name in names]:
         name, answer = worker.name, worker.read()
         if "ready" not in answer:
-            out[name] = {"skipped": answer.get("skip") or answer.get("error")}
+            # The reason is published; where the models lie is not.
+            out[name] = {"skipped": str(answer.get("skip") or answer.get("error")).replace(f"{folder}/", "")}
             say(f"  {name}: {out[name]['skipped']}")
             worker.end()
             continue

@@ -107,7 +107,7 @@ def chain_products(case, nodes, product):
             product("x", i, *case.widths, f"p{i}")
         last = "p0"
         for i in range(1, case.copies):
-            out = "y" if i == case.copies - 1 else f"s{i}"
+            out = "y" if i == case.copies - 1 else f"sum{i}"  # not the name of any constant of `product`
             nodes.append(helper.make_node("Add", [last, f"p{i}"], [out]))
             last = out
         return
