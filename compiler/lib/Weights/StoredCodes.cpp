@@ -29,6 +29,15 @@ struct Header {
 
 } // namespace
 
+LoadedWeight withoutCodes(const WeightRequest &request, const ScaleLayout &layout) {
+  LoadedWeight out;
+  out.storage = request.policy.storage;
+  out.shape = request.shape;
+  out.codes.channels = layout.channels();
+  out.codes.groups = layout.groups();
+  return out;
+}
+
 std::vector<uint8_t> encodeCodes(const LoadedWeight &weight) {
   const std::vector<int8_t> &codes = weight.codes.codes;
   const Header header{uint64_t(weight.storage), codes.size(), uint64_t(weight.codes.channels), uint64_t(weight.codes.groups)};
@@ -57,12 +66,8 @@ std::optional<LoadedWeight> decodeCodes(std::span<const uint8_t> bytes, const We
     return std::nullopt;
   const auto scales = static_cast<size_t>(layout.scales());
   if (bytes.size() != sizeof header + scales * sizeof(float) + (trits ? tri_t5_bytes(count) : count)) return std::nullopt;
-  LoadedWeight out;
-  out.storage = request.policy.storage;
-  out.shape = request.shape;
+  LoadedWeight out = withoutCodes(request, layout);
   out.fromCheckpoint = true;
-  out.codes.channels = layout.channels();
-  out.codes.groups = layout.groups();
   out.codes.scales.resize(scales);
   if (scales) std::memcpy(out.codes.scales.data(), bytes.data() + sizeof header, scales * sizeof(float));
   for (float scale : out.codes.scales)

@@ -117,12 +117,8 @@ Result<LoadedWeight> WeightStore::loadCodes(const WeightRequest &request, const 
   ScaleLayout layout = scaleLayout(request.policy, request.shape, request.channelAxis);
   Result<std::vector<double>> scales = sideValues(key + ".scale", layout);
   if (!scales) return Error{scales.error().message + " ('" + key + "' holds int8 codes, which need it)"};
-  LoadedWeight out;
-  out.storage = request.policy.storage;
-  out.shape = request.shape;
+  LoadedWeight out = withoutCodes(request, layout);
   out.fromCheckpoint = true;
-  out.codes.channels = layout.channels();
-  out.codes.groups = layout.groups();
   out.codes.codes.resize(e.bytes.size());
   int64_t limit = largestCode(out.storage);
   for (size_t i = 0; i < e.bytes.size(); ++i) {
@@ -145,11 +141,7 @@ Result<LoadedWeight> WeightStore::loadCodes(const WeightRequest &request, const 
 
 static LoadedWeight tritsAsTheyAre(const WeightRequest &request, const std::vector<double> &values) {
   ScaleLayout layout = scaleLayout(request.policy, request.shape, request.channelAxis);
-  LoadedWeight out;
-  out.storage = request.policy.storage;
-  out.shape = request.shape;
-  out.codes.channels = layout.channels();
-  out.codes.groups = layout.groups();
+  LoadedWeight out = withoutCodes(request, layout);
   out.codes.scales.assign(static_cast<size_t>(layout.scales()), 1.0f);
   for (double v : values) out.codes.codes.push_back(static_cast<int8_t>(v));
   return out;
