@@ -5,6 +5,8 @@
 #include "triton/Sema/Sema.h"
 #endif
 
+#include "TestName.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -101,12 +103,7 @@ TEST_P(Program, FixItsFix) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Diagnostics, Program, testing::ValuesIn(programs), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Diagnostics, Program, testing::ValuesIn(programs), [](const auto &info) { return triton::test::testName(info.param); });
 
 /// Each row of Diagnostics.def has a program here that shows it.
 TEST(Coverage, EveryCodeHasAnExample) {

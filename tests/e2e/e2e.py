@@ -23,6 +23,13 @@ def run(words, **kwargs):
     return done.stdout
 
 
+def exit_status(problems):
+    """Prints what went wrong; 0 if nothing did."""
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
 def runnable_targets(triton):
     """The targets that this machine runs natively, best last."""
     doctor = json.loads(run([triton, "doctor", "--json"]))

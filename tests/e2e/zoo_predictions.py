@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from e2e import run, runnable_targets
+from e2e import exit_status, run, runnable_targets
 
 
 def main():
@@ -49,9 +49,7 @@ def main():
     for level in ("-O0", "-O1"):
         if evaluate(level, *limit, "--threads", "2")["predictions_sha256"] != prefix:
             problems.append(f"{level} predicts differently")
-    for problem in problems:
-        print(problem)
-    return 1 if problems else 0
+    return exit_status(problems)
 
 
 if __name__ == "__main__":

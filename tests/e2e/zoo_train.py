@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from e2e import exit_status
+
 NAME = "lenet5-fashion-mnist"
 PUPIL = "mlp-fashion-mnist"
 
@@ -112,9 +114,7 @@ def main():
         spoilt = subprocess.run(learn, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if spoilt.returncode == 0 or manifest["sha256"] not in spoilt.stderr:
             problems.append(f"a teacher with other weights than its manifest's was taken: {spoilt.returncode} {spoilt.stderr}")
-        for problem in problems:
-            print(problem)
-        return 1 if problems else 0
+        return exit_status(problems)
 
 
 if __name__ == "__main__":

@@ -43,10 +43,9 @@ int front(std::span<const std::string> words, char **argv) {
       if (std::optional<int> status = compileFromCache(arguments, compiler)) return *status;
     }
   }
-  // A compile touches some hundred megabytes once. Huge pages, and a heap that is not given back in between, save most of its page
-  // faults: a tenth of a compile that finds its code in the cache. glibc reads this only when a program starts.
-  ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824:"
-                             "glibc.malloc.top_pad=33554432", 0);
+  // A compile touches some hundred megabytes once. Huge pages, and a heap that grows by as much, save most of its page faults: a tenth
+  // of a compile that finds its code in the cache. glibc reads this only when a program starts; the rest the compiler sets itself.
+  ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=33554432", 0);
   ::execv(compiler.c_str(), argv);
   return printError(arguments, Error{fmt::format("cannot start the compiler '{}': {}; it belongs beside this program, or in "
                                            "../libexec/triton: is the installation complete?", compiler, std::strerror(errno)),

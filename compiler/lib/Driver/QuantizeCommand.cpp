@@ -150,10 +150,6 @@ static Result<Request> readRequest(const Arguments &arguments) {
   return request;
 }
 
-static bool isReal(ElementType type) {
-  return type == ElementType::F16 || type == ElementType::BF16 || type == ElementType::F32 || type == ElementType::F64;
-}
-
 /// Without a program: matrices and more are weights, vectors and what is no float are copied.
 static Result<std::vector<Plan>> planAlone(const Request &request, const SafetensorsFile &file) {
   std::vector<Plan> plans;
@@ -161,7 +157,7 @@ static Result<std::vector<Plan>> planAlone(const Request &request, const Safeten
   std::vector<std::string> layers;
   for (const SafetensorsFile::Entry &entry : file.entries()) {
     Plan plan{&entry, std::nullopt};
-    if (isReal(entry.type) && entry.shape.size() >= 2) {
+    if (isFloat(entry.type) && entry.shape.size() >= 2) {
       plan.target = request.target;
       if (std::optional<DType> kept = keptStorage(request.keep, entry.key)) {
         plan.target->policy.storage = *kept;

@@ -76,12 +76,10 @@ static HostTensor narrowed(const SafetensorsFile::Entry &entry, std::span<const 
 }
 
 Result<QuantisedWeight> quantiseWeight(const SafetensorsFile::Entry &entry, const WeightTarget &target) {
-  bool real = entry.type == ElementType::F16 || entry.type == ElementType::BF16 || entry.type == ElementType::F32 || entry.type == ElementType::F64;
-  if (!real) return Error{"tensor '" + entry.key + "' holds " + std::string(safetensorsName(entry.type)) + ", expected floats to quantise"};
+  if (!isFloat(entry.type)) return Error{"tensor '" + entry.key + "' holds " + std::string(safetensorsName(entry.type)) + ", expected floats to quantise"};
   std::vector<double> values = toDoubles(entry.type, entry.bytes);
-  for (size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      return Error{"tensor '" + entry.key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " + std::to_string(i)};
+  if (std::optional<size_t> i = firstNotFinite(std::span<const double>(values)))
+    return Error{"tensor '" + entry.key + "' holds " + (std::isnan(values[*i]) ? "NaN" : "an infinity") + " at element " + std::to_string(*i)};
   QuantisedWeight out;
   LayerError &error = out.error;
   error.key = entry.key;

@@ -338,6 +338,19 @@ Result<WeightCodes> quantiseWeights(std::span<const float> values, const TensorS
   return quantise(values, shape, axis, policy, key, delta, scale);
 }
 
+template <typename Bits, typename T>
+static std::optional<size_t> findNotFinite(std::span<const T> values) {
+  // NaN and infinities have all bits of the exponent set: one pass without branches tells whether the search below is needed.
+  constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  Bits unfit = 0;
+  for (T v : values) unfit |= static_cast<Bits>((std::bit_cast<Bits>(v) & exponent) == exponent);
+  if (!unfit) return std::nullopt;
+  return static_cast<size_t>(std::find_if_not(values.begin(), values.end(), [](T v) { return std::isfinite(v); }) - values.begin());
+}
+
+std::optional<size_t> firstNotFinite(std::span<const float> values) { return findNotFinite<uint32_t>(values); }
+std::optional<size_t> firstNotFinite(std::span<const double> values) { return findNotFinite<uint64_t>(values); }
+
 /// Rounds |value| to `mantissa` bits after the leading one, with the smallest exponent `lowest` for the leading bit, and
 /// gives the magnitude bits of a format with that many fraction bits.
 static uint32_t roundMagnitude(double magnitude, int mantissa, int lowest, uint32_t infinity) {

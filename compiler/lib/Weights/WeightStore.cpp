@@ -73,21 +73,16 @@ Result<const SafetensorsFile::Entry *> WeightStore::entry(const std::string &key
 
 template <typename T>
 Result<void> WeightStore::checkFinite(const std::string &key, const SafetensorsFile::Entry &e, std::span<const T> values) const {
-  // NaN and infinities have all bits of the exponent set: one pass without branches tells whether the search below is needed.
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-  Bits unfit = 0;
-  for (T v : values) unfit |= static_cast<Bits>((std::bit_cast<Bits>(v) & exponent) == exponent);
-  if (!unfit) return {};
-  size_t i = 0;
-  while (std::isfinite(values[i])) ++i;
+  const std::optional<size_t> found = firstNotFinite(values);
+  if (!found) return {};
+  const size_t i = *found;
   return Error{storeName + ": tensor '" + key + "' holds " + (std::isnan(values[i]) ? "NaN" : "an infinity") + " at element " +
                std::to_string(i) + (offsetsAreInFile && e.begin ? " (offset " + std::to_string(e.begin + i * elementBytes(e.type)) + ")" : "")};
 }
 
 Result<std::vector<double>> WeightStore::reals(const std::string &key, const SafetensorsFile::Entry &e) const {
   std::vector<double> values = toDoubles(e.type, e.bytes);
-  if (Result<void> finite = checkFinite<double>(key, e, values); !finite) return finite.takeError();
+  if (Result<void> finite = checkFinite(key, e, std::span<const double>(values)); !finite) return finite.takeError();
   return values;
 }
 
@@ -106,10 +101,6 @@ Result<std::vector<double>> WeightStore::sideValues(const std::string &key, cons
     return Error{storeName + ": tensor '" + key + "' has shape " + formatShape((*found)->shape) + ", expected " +
                  formatShape(layout.shape())};
   return reals(key, **found);
-}
-
-static bool isFloatType(ElementType type) {
-  return type == ElementType::F16 || type == ElementType::BF16 || type == ElementType::F32 || type == ElementType::F64;
 }
 
 Result<LoadedWeight> WeightStore::loadCodes(const WeightRequest &request, const SafetensorsFile::Entry &e) const {
@@ -226,7 +217,7 @@ Result<LoadedWeight> WeightStore::load(const WeightRequest &request) const {
   bool wantsCodes = request.isWeight && hasCodes(request.policy.storage);
   if (wantsCodes && e.type == ElementType::I8) return loadCodes(request, e);
   bool wantsFloats = wantsCodes || isFloat(request.isWeight ? request.policy.storage : request.dtype);
-  if (wantsFloats != isFloatType(e.type))
+  if (wantsFloats != isFloat(e.type))
     return Error{storeName + ": tensor '" + request.key + "' holds " + std::string(safetensorsName(e.type)) + ", expected " +
                  (wantsCodes ? "floats, or int8 codes with '" + request.key + ".scale'" : wantsFloats ? "floats" : "integers")};
   // Small ones are quantised faster than found.
@@ -254,7 +245,7 @@ Result<LoadedWeight> WeightStore::load(const WeightRequest &request) const {
 Result<std::optional<float>> WeightStore::activationScale(const std::string &key) const {
   if (!contains(key)) return std::optional<float>();
   const SafetensorsFile::Entry &e = **entry(key, nullptr);
-  if (e.count() != 1 || !isFloatType(e.type))
+  if (e.count() != 1 || !isFloat(e.type))
     return Error{storeName + ": tensor '" + key + "' has shape " + formatShape(e.shape) + " of " +
                  std::string(safetensorsName(e.type)) + ", expected one float: an activation scale"};
   auto value = static_cast<float>(toDoubles(e.type, e.bytes).front());

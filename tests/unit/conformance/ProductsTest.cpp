@@ -1,6 +1,7 @@
 // Products of every generator and target against the oracle, bit for bit: sizes around the tiles, extreme weights, residuals, threads.
 #include "GraphText.h"
 #include "ProgramRunner.h"
+#include "TestName.h"
 
 #include <gtest/gtest.h>
 
@@ -163,12 +164,6 @@ TEST_P(Products, SignedChainsEqualTheOracle) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Products, testing::ValuesIn(kTargets), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    if (!isalnum(static_cast<unsigned char>(c)))
-      c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Products, testing::ValuesIn(kTargets), [](const auto &info) { return triton::test::testName(info.param); });
 
 } // namespace

@@ -1,6 +1,7 @@
 // The Winograd form of 3x3 convolutions against the oracle, bit for bit, wherever its generator takes the shape.
 #include "GraphText.h"
 #include "ProgramRunner.h"
+#include "TestName.h"
 
 #include <gtest/gtest.h>
 
@@ -132,13 +133,7 @@ TEST_P(Winograd, LevelsAndChoicesAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Winograd, testing::ValuesIn(kTargets), [](const auto &info) {
-  std::string name = info.param;
-  for (char &c : name)
-    if (!isalnum(static_cast<unsigned char>(c)))
-      c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Winograd, testing::ValuesIn(kTargets), [](const auto &info) { return triton::test::testName(info.param); });
 
 LayerChoice choiceOf(const char *target, ConvAlgorithm algorithm) {
   GraphText g(7);

@@ -1,5 +1,6 @@
 // The generated assembly of products: in no innermost loop with a dot product do vectors go to the stack or come from there.
 #include "Emit.h"
+#include "TestName.h"
 #include "Winograd.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -155,12 +156,6 @@ TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, InnerLoops,
-                         testing::Values("x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) {
-                           std::string name = info.param;
-                           for (char &c : name)
-                             if (!isalnum(static_cast<unsigned char>(c)))
-                               c = '_';
-                           return name;
-                         });
+                         testing::Values("x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) { return triton::test::testName(info.param); });
 
 } // namespace

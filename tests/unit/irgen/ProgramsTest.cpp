@@ -4,6 +4,8 @@
 #include "triton/Sema/Sema.h"
 #include "triton/Tensor/Files.h"
 
+#include "TestName.h"
+
 #include "mlir/IR/MLIRContext.h"
 
 #include <gtest/gtest.h>
@@ -69,11 +71,6 @@ INSTANTIATE_TEST_SUITE_P(Language, Programs,
                                            Program{"model_zoo/resnet18-imagenet/model.tri"}, Program{"model_zoo/resnet50-cifar100/model.tri"},
                                            Program{"model_zoo/mobilenetv2-imagenet/model.tri"},
                                            Program{"model_zoo/efficientnetb0-imagenet/model.tri"}),
-                         [](const auto &info) {
-                           std::string name = info.param.file;
-                           for (char &c : name)
-                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-                           return name;
-                         });
+                         [](const auto &info) { return triton::test::testName(info.param.file); });
 
 } // namespace

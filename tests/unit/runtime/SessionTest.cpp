@@ -113,16 +113,19 @@ TEST(Session, WhatTheProgramDemandsOfTheBatchIsCheckedWhenItOpensAndRuns) {
   EXPECT_EQ(std::string(err.message), "batch 2: '9223372036854775807 * N > 0' cannot be computed");
 }
 
+/// What one run of a relay model gives.
+static int32_t relay(const SessionPointer &session) {
+  int32_t sum = 0;
+  const tri_output output = {&sum, 4, TRI_INT32, 0};
+  const tri_run_args args = {nullptr, &output, 0, 1, 1, nullptr, 0, 0};
+  EXPECT_EQ(tri_session_run(session.get(), &args, nullptr), TRI_OK);
+  return sum;
+}
+
 TEST_P(SessionThreads, ABarrierStandsBetweenSteps) {
   const ModelPointer model = openModel(test::relayModel(500));
   const SessionPointer session = createSession(model, 1, GetParam());
-  for (int run = 0; run < 3; ++run) {
-    int32_t sum = 0;
-    const tri_output output = {&sum, 4, TRI_INT32, 0};
-    const tri_run_args args = {nullptr, &output, 0, 1, 1, nullptr, 0, 0};
-    ASSERT_EQ(tri_session_run(session.get(), &args, nullptr), TRI_OK);
-    EXPECT_EQ(sum, 1000 * GetParam());
-  }
+  for (int run = 0; run < 3; ++run) EXPECT_EQ(relay(session), 1000 * GetParam());
 }
 
 #if defined(__linux__)
@@ -138,12 +141,7 @@ TEST_P(SessionThreads, MayRunWhereTheHostMay) {
   ASSERT_FALSE(before.empty());
   const ModelPointer model = openModel(test::relayModel(500));
   const SessionPointer session = createSession(model, 1, GetParam());
-  for (int run = 0; run < 50; ++run) {
-    int32_t sum = 0;
-    const tri_output output = {&sum, 4, TRI_INT32, 0};
-    const tri_run_args args = {nullptr, &output, 0, 1, 1, nullptr, 0, 0};
-    ASSERT_EQ(tri_session_run(session.get(), &args, nullptr), TRI_OK);
-  }
+  for (int run = 0; run < 50; ++run) EXPECT_EQ(relay(session), 1000 * GetParam());
   int threads = 0;
   for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
     // One in the middle of a move is asked again.

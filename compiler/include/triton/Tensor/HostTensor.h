@@ -15,6 +15,9 @@ namespace triton {
 enum class ElementType : uint8_t { Bool, U8, I8, U16, I16, U32, I32, U64, I64, F16, BF16, F32, F64 };
 
 size_t elementBytes(ElementType type);
+constexpr bool isFloat(ElementType type) {
+  return type == ElementType::F16 || type == ElementType::BF16 || type == ElementType::F32 || type == ElementType::F64;
+}
 /// The name in a .safetensors header: "F32", "I8", ...
 std::string_view safetensorsName(ElementType type);
 std::optional<ElementType> elementTypeFromSafetensors(std::string_view name);

@@ -88,6 +88,10 @@ Result<WeightCodes> quantiseWeights(std::span<const float> values, const TensorS
                                     const WeightPolicy &policy, std::string_view key, std::span<const double> delta = {},
                                     std::span<const double> scale = {});
 
+/// The first element that is NaN or infinite; nothing if all are finite.
+std::optional<size_t> firstNotFinite(std::span<const float> values);
+std::optional<size_t> firstNotFinite(std::span<const double> values);
+
 /// binary16 and bfloat16 bits of a real number, to nearest even, with one rounding from float64.
 uint16_t doubleToHalf(double value);
 uint16_t doubleToBfloat16(double value);
