@@ -16,14 +16,9 @@ static constexpr uint64_t kMaxSourceBytes = uint64_t(64) << 20;
 
 std::string folderOf(const std::string &path) { return std::filesystem::path(absolutePath(path)).parent_path().string(); }
 
-std::string portablePath(const std::string &path, const std::string &mainFolder) {
-  std::string folder = mainFolder.ends_with('/') ? mainFolder : mainFolder + "/";
-  return path.starts_with(folder) ? "./" + path.substr(folder.size()) : path;
-}
-
-std::string resolvePortablePath(const std::string &portable, const std::string &mainFolder) {
-  if (!portable.starts_with("./")) return portable;
-  return mainFolder + (mainFolder.ends_with('/') ? "" : "/") + portable.substr(2);
+/// Where a place is for a main file in `folder`.
+static std::string pathOf(const std::string &place, const std::filesystem::path &folder) {
+  return (folder / place).lexically_normal().string();
 }
 
 static std::optional<std::string> readText(const std::string &path) {
@@ -71,8 +66,9 @@ void putManifest(Store &store, const Key &key, const Manifest &manifest) {
   RecordWriter out;
   out.number(manifest.imports.size());
   for (const Manifest::Import &import : manifest.imports) {
-    out.text(import.path);
+    out.text(import.place);
     out.key(import.digest);
+    out.number(import.again);
   }
   out.number(manifest.absent.size());
   for (const std::string &path : manifest.absent) out.text(path);
@@ -89,10 +85,11 @@ std::optional<Manifest> findManifest(Store &store, const Key &key, const std::st
   if (!content) return std::nullopt;
   RecordReader in(*content);
   Manifest manifest;
-  for (size_t i = 0, n = in.count(40); i < n; ++i) {
+  for (size_t i = 0, n = in.count(48); i < n; ++i) {
     Manifest::Import import;
-    import.path = in.text();
+    import.place = in.text();
     import.digest = in.key();
+    import.again = in.number() != 0;
     manifest.imports.push_back(std::move(import));
   }
   for (size_t i = 0, n = in.count(8); i < n; ++i) manifest.absent.push_back(in.text());
@@ -100,14 +97,17 @@ std::optional<Manifest> findManifest(Store &store, const Key &key, const std::st
   manifest.summary = readSummary(in);
   if (!in.complete()) return std::nullopt;
   for (const Manifest::Import &import : manifest.imports) {
-    std::string path = resolvePortablePath(import.path, mainFolder);
+    std::string path = pathOf(import.place, mainFolder);
     std::optional<std::string> text = readText(path);
     if (!text || digestOf(canonicalSource(*text)) != import.digest) return std::nullopt;
+    if (import.again) continue;
     lines += countLines(*text);
-    files.push_back(import.path.starts_with("./") ? (spelledFolder / import.path.substr(2)).string() : path);
+    // What -I leads to is named like the rest where it lies below the program, as a compile does.
+    std::string below = path.starts_with(mainFolder + "/") ? path.substr(mainFolder.size() + 1) : import.place;
+    files.push_back(pathOf(below, spelledFolder));
   }
-  for (const std::string &portable : manifest.absent)
-    if (stampOf(resolvePortablePath(portable, mainFolder))) return std::nullopt;
+  for (const std::string &place : manifest.absent)
+    if (stampOf(pathOf(place, mainFolder))) return std::nullopt;
   return manifest;
 }
 

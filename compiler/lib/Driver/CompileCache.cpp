@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace triton::driver {
 
 Result<CompileCache> CompileCache::open(const Arguments &arguments, const std::string &path) {
@@ -128,14 +130,16 @@ void CompileCache::keep(const CheckedProgram &program, const cache::CompileSumma
   cache::Manifest manifest;
   manifest.artifact = *artifactKey;
   manifest.summary = summary;
-  std::string folder = cache::folderOf(path);
-  for (FileId file = 1; file < sources.fileCount(); ++file) {
-    if (sources.name(file).starts_with("<")) continue; // the embedded library: a part of the compiler
-    manifest.imports.push_back({cache::portablePath(cache::absolutePath(std::string(sources.name(file))), folder),
-                                cache::digestOf(cache::canonicalSource(sources.text(file)))});
+  // Not where the files lie, but where the program says they are: the same program in another folder may mean others.
+  std::set<FileId> seen;
+  std::set<std::string> places;
+  for (const ImportPlace &import : program.module.importPlaces) {
+    if (!places.insert(import.place).second) continue;
+    if (!import.file)
+      manifest.absent.push_back(import.place);
+    else
+      manifest.imports.push_back({import.place, cache::digestOf(cache::canonicalSource(sources.text(*import.file))), !seen.insert(*import.file).second});
   }
-  for (const std::string &candidate : program.module.absentFiles)
-    manifest.absent.push_back(cache::portablePath(cache::absolutePath(candidate), folder));
   cache::putManifest(*store, key->key(), manifest);
 }
 

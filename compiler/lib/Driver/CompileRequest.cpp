@@ -57,7 +57,7 @@ static std::string joined(const std::vector<std::string> &values) {
 
 Result<cache::KeyBuilder> requestKey(const Arguments &arguments, const std::string &compilerId, std::string_view source,
                                      const InputDigests &inputs) {
-  cache::KeyBuilder key("triton request 1");
+  cache::KeyBuilder key("triton request 2");
   key.add("compiler", compilerId);
   for (const OptionInfo &option : allOptions()) {
     if (!option.inCacheKey) continue;

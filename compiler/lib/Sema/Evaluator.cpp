@@ -241,6 +241,7 @@ TypedModule Evaluator::run(const ast::Program &program) {
   main.id = program.file;
   main.program = &program;
   main.path = std::string(sources.name(program.file));
+  main.place = std::filesystem::path(main.path).filename().string();
   out.files.push_back(main.path);
   std::error_code ignored;
   std::string key = std::filesystem::weakly_canonical(main.path, ignored).string();

@@ -27,6 +27,7 @@ namespace triton::sema {
 struct SourceFile {
   FileId id = 0;
   std::string path;    ///< as opened; empty for the library's own
+  std::string place;   ///< ImportPlace::place of its first import; the main file's name
   bool library = false;
   std::unique_ptr<ast::Program> owned;
   const ast::Program *program = nullptr;
@@ -116,7 +117,7 @@ private:
   // ---- Imports.cpp
   void execImport(const ast::Stmt &stmt);
   void execUse(const ast::Stmt &stmt);
-  SourceFile *loadFile(const std::string &path, const std::string &name, SourceRange at);
+  SourceFile *loadFile(const std::string &path, const std::string &place, const std::string &name, SourceRange at);
   SourceFile *loadLibrary(const std::string &module, SourceRange at);
   void openNames(SourceFile &file, Scope *into);
 

@@ -25,7 +25,7 @@ void Evaluator::openNames(SourceFile &file, Scope *into) {
   }
 }
 
-SourceFile *Evaluator::loadFile(const std::string &path, const std::string &name, SourceRange at) {
+SourceFile *Evaluator::loadFile(const std::string &path, const std::string &place, const std::string &name, SourceRange at) {
   std::error_code ignored;
   std::string key = fs::weakly_canonical(path, ignored).string();
   for (size_t i = 0; i < loading.size(); ++i)
@@ -54,6 +54,7 @@ SourceFile *Evaluator::loadFile(const std::string &path, const std::string &name
   SourceFile &file = *files.back();
   filesByPath[key] = &file;
   file.path = path;
+  file.place = place;
   file.id = sources.addFile(path, text.str());
   file.owned = parseFile(sources, file.id, diags);
   file.program = file.owned.get();
@@ -70,32 +71,35 @@ void Evaluator::execImport(const ast::Stmt &stmt) {
       report(Diag::ImportNotFound, stmt.textRange, {stmt.text});
     return;
   }
-  std::vector<fs::path> candidates;
+  // The path that is opened, and the place that says the same in a copy of the project.
+  std::vector<std::pair<fs::path, fs::path>> candidates;
   fs::path wanted(stmt.text);
-  if (wanted.is_absolute()) {
-    candidates.push_back(wanted);
-  } else {
-    candidates.push_back(fs::path(frame->file->path).parent_path() / wanted);
+  std::error_code ignored;
+  auto add = [&](const fs::path &folder, const fs::path &place) {
+    candidates.emplace_back((folder / wanted).lexically_normal(), (place / wanted).lexically_normal());
+  };
+  add(fs::path(frame->file->path).parent_path(), fs::path(frame->file->place).parent_path());
+  if (!wanted.is_absolute())
     for (auto &dir : options.importDirs)
-      candidates.push_back(fs::path(dir) / wanted);
-  }
+      add(dir, fs::absolute(dir, ignored));
   SourceFile *file = nullptr;
   bool found = false;
-  for (auto &candidate : candidates) {
-    std::error_code error;
-    if (!fs::is_regular_file(candidate, error)) {
-      module->absentFiles.push_back(candidate.lexically_normal().string());
+  for (auto &[candidate, place] : candidates) {
+    size_t look = module->importPlaces.size();
+    module->importPlaces.push_back({place.string(), std::nullopt});
+    if (!fs::is_regular_file(candidate, ignored))
       continue;
-    }
     found = true;
-    file = loadFile(candidate.lexically_normal().string(), stmt.text, stmt.textRange);
+    file = loadFile(candidate.string(), place.string(), stmt.text, stmt.textRange);
+    if (file)
+      module->importPlaces[look].file = file->id;
     break;
   }
   if (!found) {
     auto builder = report(Diag::ImportNotFound, stmt.textRange, {stmt.text});
     std::string looked;
-    for (auto &candidate : candidates)
-      looked += (looked.empty() ? "" : ", ") + candidate.lexically_normal().string();
+    for (auto &[candidate, place] : candidates)
+      looked += (looked.empty() ? "" : ", ") + candidate.string();
     builder.note({}, "looked for: " + looked);
   }
   if (!file) {

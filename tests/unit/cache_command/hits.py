@@ -131,6 +131,43 @@ def weights(project):
         problems.append(f"a hit without its warning: {done.stderr!r}")
 
 
+def neighbours(project):
+    """Two copies of a program whose imports lie beside its folder, and differ; and one that -I and an absolute path lead to."""
+    def write(path, text):
+        (project.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (project.folder / path).write_text(text)
+
+    plain = ["--entry", "First", "--random-weights=1", "--target", "x86-64-v3"]
+    for name, function in (("here", ""), ("there", "tanh")):
+        write(f"{name}/lib/block.tri", BLOCK % function)
+        write(f"{name}/net/net.tri", PROGRAM.replace('"block.tri"', '"../lib/block.tri"'))
+    digests = {}
+    for name in ("here", "there", "here", "there"):
+        said, digest = project.compile(*plain, cwd=project.folder / name / "net")
+        known = name in digests
+        expect(f"the program {name}", said, digest, "hit" if known else ("hit", "partial", "miss"), digests.get(name), digests.get("here") if not known else None)
+        digests[name] = digest
+    said, digest = project.compile(*plain, "--no-cache", cwd=project.folder / "there" / "net")
+    expect("the program there, without a cache", said, digest, "miss", digests["there"])
+
+    # The same text and the same file; it changes, and the copies that lie nearer do not.
+    for how in ("absolute", "-I"):
+        shared = project.folder / f"shared{how}"
+        options = plain + (["-I", str(shared)] if how == "-I" else [])
+        text = PROGRAM if how == "-I" else PROGRAM.replace('"block.tri"', f'"{shared}/block.tri"')
+        write(shared / "net.tri", text)
+        write(shared / "block.tri", BLOCK % "")
+        write(f"copy{how}/net.tri", text)
+        if how == "absolute":
+            write(f"copy{how}/block.tri", BLOCK % "")
+        _, before = project.compile(*options, cwd=shared)
+        said, digest = project.compile(*options, cwd=project.folder / f"copy{how}")
+        expect(f"a copy, {how}", said, digest, "hit", before)
+        write(shared / "block.tri", BLOCK % "tanh")
+        said, digest = project.compile(*options, cwd=project.folder / f"copy{how}")
+        expect(f"a copy when the shared file changed, {how}", said, digest, ("hit", "partial", "miss"), digests["there"])
+
+
 def reports(project):
     deps = project.folder / "deps.d"
     project.run("compile", "net.tri", *BASE, "-o", "a.tern", "-MD", "deps.d")
@@ -185,6 +222,7 @@ def main():
         project = Project(sys.argv[1], pathlib.Path(temp) / "p")
         base = sources(project)
         weights(project)
+        neighbours(project)
         reports(project)
         broken_cache(project, base)
         alone(project)

@@ -21,26 +21,22 @@ struct CompileSummary {
 
 struct Manifest {
   struct Import {
-    std::string path;  ///< relative to the main file's folder ("./blocks.tri"), or absolute
-    Key digest;        ///< of its canonical source
+    std::string place;   ///< relative to the main file's folder ("../blocks.tri"), or absolute
+    Key digest{};        ///< of its canonical source
+    bool again = false;  ///< a file that is here under another place already
   };
-  std::vector<Import> imports;     ///< every file but the main one
-  std::vector<std::string> absent; ///< candidates of imports that were not there; one that appears changes the program
+  std::vector<Import> imports;     ///< every place where an import was found
+  std::vector<std::string> absent; ///< places where one was looked for in vain; a file that appears there changes the program
   Key artifact{};
   CompileSummary summary;
 };
 
 /// The folder of a file, absolute.
 std::string folderOf(const std::string &path);
-/// `path` as a manifest keeps it: relative when it lies below `mainFolder` (both absolute), so that a copy of the project and another
-/// machine agree.
-std::string portablePath(const std::string &path, const std::string &mainFolder);
-std::string resolvePortablePath(const std::string &portable, const std::string &mainFolder);
-
 void putManifest(Store &store, const Key &key, const Manifest &manifest);
 
 /// The manifest under `key` if everything that it names is as it was. `mainPath` is the main file as the user names it; `files` gets the
-/// other sources, in the same manner where they lie below its folder, and `lines` their lines.
+/// other sources, in the same manner where their place is relative, and `lines` their lines.
 std::optional<Manifest> findManifest(Store &store, const Key &key, const std::string &mainPath, std::vector<std::string> &files,
                                      uint64_t &lines);
 

@@ -175,12 +175,20 @@ struct TestCase {
   SourceRange range;
 };
 
+/// One look for an imported file.
+struct ImportPlace {
+  /// Where, without what depends on where the program lies: relative to the main file's folder ("../lib/blocks.tri"), or absolute where the
+  /// program or -I leads away from it.
+  std::string place;
+  std::optional<FileId> file; ///< what was there; if nothing, the next place was tried
+};
+
 /// Everything one file gives.
 struct TypedModule {
   std::vector<Graph> models;
   std::vector<TestCase> tests;
   std::vector<std::string> files; ///< every file read, in order of reading (for dependency files and cache keys)
-  std::vector<std::string> absentFiles; ///< places where an import was looked for in vain before it was found
+  std::vector<ImportPlace> importPlaces; ///< every look for an import, in order: the same finds make the same program
 };
 
 /// Forms the operation groups and places the quantisers (section 10; the exact rule is docs/rfcs/0001-quantiser-keys.md).
