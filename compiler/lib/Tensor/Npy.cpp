@@ -157,7 +157,9 @@ static std::vector<uint8_t> toRowMajor(std::string_view data, const TensorShape 
   return out;
 }
 
-Result<HostTensor> parseNpy(std::string_view bytes, const std::string &name) {
+size_t npyPrefixBytes() { return 12 + maxHeaderBytes; }
+
+Result<NpyHeader> parseNpyHeader(std::string_view bytes, uint64_t fileBytes, const std::string &name) {
   auto bad = [&](size_t offset, const std::string &what) { return Error{name + ": offset " + std::to_string(offset) + ": " + what}; };
   if (bytes.size() < 10 || bytes.substr(0, 6) != npyMagic) return bad(0, "not a .npy file");
   auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(bytes[i])); };
@@ -167,7 +169,7 @@ Result<HostTensor> parseNpy(std::string_view bytes, const std::string &name) {
   if (bytes.size() < headerAt) return bad(8, "the header length is cut off");
   for (size_t i = 0; i < lengthBytes; ++i) headerBytes |= byte(8 + i) << (8 * i);
   if (headerBytes > maxHeaderBytes || headerBytes > bytes.size() - headerAt)
-    return bad(8, "header length " + std::to_string(headerBytes) + " leaves the file, which has " + std::to_string(bytes.size()) + " bytes");
+    return bad(8, "header length " + std::to_string(headerBytes) + " leaves the file, which has " + std::to_string(fileBytes) + " bytes");
   HeaderParser header(bytes.substr(headerAt, headerBytes), headerAt);
   if (!header.parse()) return bad(header.errorOffset(), header.message);
 
@@ -182,15 +184,21 @@ Result<HostTensor> parseNpy(std::string_view bytes, const std::string &name) {
   size_t width = elementBytes(*type);
   if (!count || *count > (int64_t(1) << 48)) return bad(headerAt, "shape " + formatShape(header.shape) + " is too large");
   size_t dataAt = headerAt + headerBytes, needed = static_cast<size_t>(*count) * width;
-  if (bytes.size() - dataAt != needed)
-    return bad(dataAt, std::to_string(bytes.size() - dataAt) + " bytes of data, shape " + formatShape(header.shape) + " of '" + d +
+  if (fileBytes - dataAt != needed)
+    return bad(dataAt, std::to_string(fileBytes - dataAt) + " bytes of data, shape " + formatShape(header.shape) + " of '" + d +
                            "' needs " + std::to_string(needed));
+  return NpyHeader{*type, header.shape, header.fortran && header.shape.size() > 1, dataAt};
+}
+
+Result<HostTensor> parseNpy(std::string_view bytes, const std::string &name) {
+  Result<NpyHeader> header = parseNpyHeader(bytes, bytes.size(), name);
+  if (!header) return header.takeError();
   HostTensor out;
-  out.type = *type;
-  out.shape = header.shape;
-  std::string_view data = bytes.substr(dataAt);
-  if (header.fortran && header.shape.size() > 1)
-    out.bytes = toRowMajor(data, header.shape, width);
+  out.type = header->type;
+  out.shape = header->shape;
+  std::string_view data = bytes.substr(header->dataAt);
+  if (header->fortran)
+    out.bytes = toRowMajor(data, out.shape, elementBytes(out.type));
   else
     out.bytes.assign(data.begin(), data.end());
   return out;

@@ -1,12 +1,9 @@
 // What a pickle may contain: every opcode and a list of globals, then mutations of good checkpoints.
 #include "../../../compiler/lib/Tensor/Pickle.h"
+#include "../Mutations.h"
 #include "PthFiles.h"
 
 #include <gtest/gtest.h>
-
-#include <chrono>
-#include <cstdlib>
-#include <random>
 
 using namespace triton;
 using namespace triton::pth;
@@ -133,28 +130,6 @@ TEST(Pickle, SmallFilesCannotAskForMuch) {
   EXPECT_NE(errorOf(checkpoint("\x80\x02}q\1X" + little(10, 4) + "state_dicth\1s.")).find("no tensors at the top"), std::string::npos);
 }
 
-/// What one mutation of `seed` looks like.
-std::string mutated(std::string seed, std::mt19937_64 &random) {
-  auto below = [&](size_t n) { return n ? static_cast<size_t>(random() % n) : 0; };
-  for (size_t edits = 1 + below(4); edits-- > 0 && !seed.empty();) {
-    size_t at = below(seed.size());
-    switch (below(6)) {
-    case 0: seed[at] = static_cast<char>(random()); break;
-    case 1: seed[at] = static_cast<char>(seed[at] ^ (1 << below(8))); break;
-    case 2: seed.erase(at, 1 + below(8)); break;
-    case 3: seed.insert(at, seed.substr(below(seed.size()), 1 + below(24))); break;
-    case 4: { // interesting numbers
-      static constexpr uint64_t numbers[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fffffff, 0x80000000, 0xffffffff, uint64_t(1) << 62, ~uint64_t(0)};
-      std::string number = little(numbers[below(std::size(numbers))], 1 << below(4));
-      seed.replace(at, std::min(number.size(), seed.size() - at), number);
-      break;
-    }
-    default: seed.resize(at); break;
-    }
-  }
-  return seed;
-}
-
 TEST(Pickle, MutationsNeverCrashHangOrLeaveTheFile) {
   // Two kinds: a mutated pickle in an archive with right checksums, so that the machine is reached; and a mutated archive.
   std::string pickleBytes = Pickle().raw("}(").text("a").tensor("0", "FloatStorage", 12, 0, {3, 4}, {4, 1}).text("b")
@@ -162,19 +137,15 @@ TEST(Pickle, MutationsNeverCrashHangOrLeaveTheFile) {
                                 .global("collections", "OrderedDict").raw(")R}bu").stop();
   std::vector<std::string> storages = {floats(std::vector<float>(12, 1.0f))};
   ASSERT_EQ(errorOf(checkpoint(pickleBytes, storages)), "accepted");
-  const char *longer = std::getenv("TRITON_DSL_FUZZ_SECONDS");
-  double seconds = longer ? std::atof(longer) : 0;
-  std::mt19937_64 random(longer ? std::random_device{}() : 1);
-  auto start = std::chrono::steady_clock::now();
-  size_t runs = 0, accepted = 0;
-  for (; runs < 20000 || std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds; ++runs) {
-    std::string bytes = runs % 2 ? mutated(checkpoint(pickleBytes, storages), random) : checkpoint(mutated(pickleBytes, random), storages);
+  tests::Fuzz fuzz(20000);
+  while (fuzz.more()) {
+    std::string bytes = fuzz.runs % 2 ? fuzz.mutated(checkpoint(pickleBytes, storages)) : checkpoint(fuzz.mutated(pickleBytes), storages);
     Result<Checkpoint> read = parse(bytes);
     if (!read) {
       ASSERT_FALSE(read.error().message.empty());
       continue;
     }
-    ++accepted;
+    ++fuzz.accepted;
     // Every byte that a tensor claims can be read (the sanitizers look on).
     uint64_t sum = 0;
     for (const SafetensorsFile::Entry &e : read->tensors.entries()) {
@@ -183,8 +154,7 @@ TEST(Pickle, MutationsNeverCrashHangOrLeaveTheFile) {
     }
     ASSERT_LT(sum, uint64_t(1) << 40);
   }
-  EXPECT_GT(accepted, runs / 200); // the mutations are not all nonsense
-  if (longer) std::printf("%zu mutations, %zu accepted\n", runs, accepted);
+  EXPECT_GT(fuzz.accepted, fuzz.runs / 200); // the mutations are not all nonsense
 }
 
 } // namespace
