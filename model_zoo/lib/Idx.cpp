@@ -46,7 +46,7 @@ static uint32_t bigEndian32(std::string_view data, size_t at) {
   return byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
 }
 
-Result<IdxTensor> parseIdx(std::string_view data, const std::string &name, unsigned rank) {
+Result<std::vector<uint32_t>> parseIdxHeader(std::string_view data, const std::string &name, unsigned rank) {
   if (data.size() < 4) return Error{name + ": offset 0: not an IDX file: only " + std::to_string(data.size()) + " bytes"};
   if (data[0] != 0 || data[1] != 0) return Error{name + ": offset 0: not an IDX file: the first two bytes must be zero"};
   if (static_cast<unsigned char>(data[2]) != 0x08)
@@ -59,7 +59,7 @@ Result<IdxTensor> parseIdx(std::string_view data, const std::string &name, unsig
   if (data.size() < headerBytes)
     return Error{name + ": offset " + std::to_string(data.size()) + ": the sizes are cut off, they end at " +
                  std::to_string(headerBytes)};
-  IdxTensor out;
+  std::vector<uint32_t> dims;
   uint64_t product = 1;
   for (unsigned i = 0; i < rank; ++i) {
     size_t at = 4 + size_t(4) * i;
@@ -69,12 +69,22 @@ Result<IdxTensor> parseIdx(std::string_view data, const std::string &name, unsig
       return Error{name + ": offset " + std::to_string(at) + ": dimension " + std::to_string(i) + " of " +
                    std::to_string(size) + " makes the tensor too large"};
     product *= size;
-    out.dims.push_back(size);
+    dims.push_back(size);
   }
-  uint64_t payload = data.size() - headerBytes;
+  return dims;
+}
+
+Result<IdxTensor> parseIdx(std::string_view data, const std::string &name, unsigned rank) {
+  Result<std::vector<uint32_t>> dims = parseIdxHeader(data, name, rank);
+  if (!dims) return dims.takeError();
+  const size_t headerBytes = 4 + size_t(4) * rank;
+  uint64_t product = 1, payload = data.size() - headerBytes;
+  for (uint32_t size : *dims) product *= size;
   if (payload != product)
     return Error{name + ": offset " + std::to_string(headerBytes) + ": " + std::to_string(payload) +
                  " bytes of elements, the sizes ask for " + std::to_string(product)};
+  IdxTensor out;
+  out.dims = std::move(*dims);
   out.bytes.assign(data.begin() + static_cast<ptrdiff_t>(headerBytes), data.end());
   return out;
 }
@@ -90,15 +100,15 @@ Result<IdxTensor> readIdx(const std::string &path, unsigned rank) {
   return parseIdx(*bytes, path, rank);
 }
 
-static std::string existing(const std::string &path) {
+std::string plainOrZipped(const std::string &path) {
   std::string zipped = path + ".gz";
   return ::access(zipped.c_str(), F_OK) != 0 && ::access(path.c_str(), F_OK) == 0 ? path : zipped;
 }
 
 Result<ImageSet> readImageSet(const std::string &folder, bool training, unsigned classes) {
   std::string stem = folder + "/" + (training ? "train" : "t10k");
-  std::string imagePath = existing(stem + "-images-idx3-ubyte");
-  std::string labelPath = existing(stem + "-labels-idx1-ubyte");
+  std::string imagePath = plainOrZipped(stem + "-images-idx3-ubyte");
+  std::string labelPath = plainOrZipped(stem + "-labels-idx1-ubyte");
   Result<IdxTensor> images = readIdx(imagePath, 3);
   if (!images) return images.takeError();
   Result<IdxTensor> labels = readIdx(labelPath, 1);

@@ -19,12 +19,18 @@ struct IdxTensor {
 /// Inflates gzip data of at most `limitBytes` bytes. `name` stands in messages.
 Result<std::string> gunzip(std::string_view compressed, const std::string &name, uint64_t limitBytes);
 
+/// The sizes that the first bytes of IDX data give; what follows the header is not looked at. Errors: as parseIdx.
+Result<std::vector<uint32_t>> parseIdxHeader(std::string_view data, const std::string &name, unsigned rank);
+
 /// Reads IDX data of unsigned bytes with exactly `rank` dimensions. Errors name the file and the offset: a wrong magic number,
 /// element type or rank, a zero size, too few or too many bytes.
 Result<IdxTensor> parseIdx(std::string_view data, const std::string &name, unsigned rank);
 
 /// Reads an IDX file; one that begins with the gzip magic number is inflated first.
 Result<IdxTensor> readIdx(const std::string &path, unsigned rank);
+
+/// `path`, or `path`.gz where only that one is there, or none of them.
+std::string plainOrZipped(const std::string &path);
 
 /// Images [count, height, width] and their classes.
 struct ImageSet {

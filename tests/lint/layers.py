@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-FOREIGN = ("llvm", "mlir", "antlr4", "lld", "torch", "flatbuffers", "fmt", "gtest", "clang", "curl", "hiredis")
+FOREIGN = ("llvm", "mlir", "antlr4", "lld", "torch", "flatbuffers", "fmt", "gtest", "clang", "curl", "hiredis", "jpeglib", "png")
 
 # folder: (project include prefixes, foreign libraries)
 LAYERS = {
@@ -35,7 +35,7 @@ LAYERS = {
     "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),
     "compiler/lib/Peaks": (("triton/Support", "triton/Peaks", "artifact"), ()),
     "compiler/lib/Cache/Remote": (("triton/Support", "triton/Cache", "artifact"), ("curl", "hiredis")),
-    "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt",)),
+    "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt", "jpeglib", "png")),
     "model_zoo/trainer": (("triton/Support", "triton/Tensor"), ("torch", "fmt")),
 }
 

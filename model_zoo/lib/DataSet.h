@@ -1,0 +1,72 @@
+// Labelled images in the order of their data set, read as they are asked for. One interface for every format. No LLVM.
+#pragma once
+
+#include "Resize.h"
+#include "triton/Support/Result.h"
+#include "triton/Tensor/HostTensor.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace triton::zoo {
+
+/// The images that a network takes: `channels` planes of height x width elements.
+struct ImageShape {
+  uint32_t channels = 0, height = 0, width = 0;
+  size_t elements() const { return size_t(channels) * height * width; }
+};
+
+/// What a network needs of a data set.
+struct DataSetRequest {
+  std::string name;   ///< the data set of its manifest (`cifar10`), or empty
+  std::string folder; ///< where it lies; empty: where the system keeps it, if it does
+  bool training = false;
+  ImageShape shape;
+  uint32_t classes = 0;
+  bool bytesAccepted = true, floatsAccepted = false; ///< whether images may be uint8, float32
+  Preparation preparation;                           ///< of pictures
+  unsigned threads = 1;                              ///< to decode pictures on
+};
+
+/// A data set that is being read. One-thread.
+class DataSet {
+public:
+  virtual ~DataSet() = default;
+
+  /// Reads the next `count` images, which must be there, and their classes. `images` takes count * imageBytes() bytes. Errors name the file
+  /// and the place: damage, a label that is not below the number of classes, an image of another size.
+  virtual Result<void> read(size_t count, uint8_t *images, uint16_t *labels) = 0;
+
+  /// "idx", "cifar", "folder" or "npy".
+  std::string format;
+  std::string folder;
+  uint64_t count = 0;
+  ElementType type = ElementType::U8; ///< of an image's elements: U8, or F32 where the user gives what the network takes
+  size_t imageElements = 0;
+  std::vector<std::string> classNames; ///< one for each class, or none
+
+  size_t imageBytes() const { return imageElements * elementBytes(type); }
+};
+
+/// Opens a data set. What lies in the folder decides how it is read:
+///  - `images.npy` and `labels.npy`: the user's own arrays, uint8 or float32 [N, C, H, W] (C = 1 may be left out), integers [N];
+///  - MNIST's four files, plain or gzipped: `mnist`, `fashion-mnist`;
+///  - CIFAR's binary files, also in the folder that its archive makes: `cifar10`, `cifar100`;
+///  - else a folder of pictures for each class, in the folder or in its `val`: classes are numbered in the order of the folders' names
+///    (by bytes), pictures come by path within a class.
+/// Errors: nothing of these; another number of classes or another shape than asked for; files that contradict each other.
+Result<std::unique_ptr<DataSet>> openDataSet(const DataSetRequest &request);
+
+// The formats alone; each gives null when the folder holds nothing of its kind.
+Result<std::unique_ptr<DataSet>> openNpyData(const DataSetRequest &request);
+Result<std::unique_ptr<DataSet>> openIdxData(const DataSetRequest &request);
+Result<std::unique_ptr<DataSet>> openCifarData(const DataSetRequest &request);
+Result<std::unique_ptr<DataSet>> openImageFolder(const DataSetRequest &request);
+
+/// "3 x 32 x 32".
+std::string shapeText(const ImageShape &shape);
+
+} // namespace triton::zoo
