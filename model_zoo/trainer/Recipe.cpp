@@ -81,6 +81,7 @@ std::string Phase::describe() const {
   o.append("teacher_cache", teacherCache);
   o.append("dropout", dropout);
   o.append("prune", prune);
+  if (stopAfter) o.append("stop_after", stopAfter);
   return json::write(json::Value(std::move(o)));
 }
 
@@ -112,6 +113,7 @@ Result<Recipe> Recipe::parse(std::string text, const std::string &name) {
       p.string("name", phase.name);
       p.flag("quantize", phase.quantize);
       p.integer("epochs", phase.epochs, 1, 100000);
+      p.integer("stop_after", phase.stopAfter, 1, phase.epochs);
       p.string("optimizer", phase.optimizer);
       p.real("learning_rate", phase.learningRate, 0, 100);
       p.real("warmup", phase.warmup, 0, 1);

@@ -14,6 +14,7 @@ struct Phase {
   std::string name;
   bool quantize = false;       ///< Fake quantisers on.
   int64_t epochs = 1;
+  int64_t stopAfter = 0;       ///< Ends the phase after so many of its epochs, before its schedule is over; 0: all.
   std::string optimizer = "adamw"; ///< "adamw" or "sgd" (Nesterov).
   double learningRate = 1e-3;  ///< The peak; the schedule is a linear rise, then half a cosine down to zero.
   double warmup = 0.1;         ///< Share of the phase that the rise takes.
@@ -27,6 +28,9 @@ struct Phase {
   bool teacherCache = false;   ///< The teacher sees each image and its mirror image once, before the phase, unshifted.
   double dropout = 0;          ///< Share of the hidden activations of rank 2 that a step leaves out.
   double prune = 0;            ///< Chance that an epoch skips an image that is easier than the mean; its like count for more.
+
+  /// How many epochs are run.
+  int64_t lastEpoch() const { return stopAfter ? stopAfter : epochs; }
 
   /// All members in one line: two phases with one description train alike.
   std::string describe() const;

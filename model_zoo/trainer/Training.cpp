@@ -1,10 +1,12 @@
 #include "Training.h"
 
+#include "Curves.h"
 #include "Integer.h"
 #include "WeightCodes.h"
 #include "Workers.h"
 #include "triton/Support/Json.h"
 #include "triton/Support/Sha256.h"
+#include "triton/Tensor/Files.h"
 
 #include <ATen/Parallel.h>
 
@@ -349,6 +351,23 @@ std::string format(const char *pattern, auto... values) {
 
 } // namespace
 
+Result<zoo::ImageSet> holdOut(zoo::ImageSet &training, int64_t count) {
+  if (count < 1 || count >= static_cast<int64_t>(training.count))
+    return Error{"cannot hold out " + std::to_string(count) + " of " + std::to_string(training.count) + " images", ErrorKind::Usage};
+  zoo::ImageSet last;
+  last.count = static_cast<uint32_t>(count);
+  last.height = training.height;
+  last.width = training.width;
+  training.count -= last.count;
+  const uint8_t *first = training.image(training.count);
+  const uint8_t *end = training.pixels.data() + training.pixels.size();
+  last.pixels.assign(first, end);
+  last.labels.assign(training.labels.begin() + training.count, training.labels.end());
+  training.pixels.resize(training.pixels.size() - last.pixels.size());
+  training.labels.resize(training.count);
+  return last;
+}
+
 Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,
                                    const zoo::ImageSet &test, int64_t threads) {
   constexpr int64_t chunk = 100;
@@ -423,7 +442,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   else
     for (const Phase &p : recipe.phases) std::filesystem::remove(folder + "end-" + p.name + ".pt");
   for (size_t i = 0; i < correct.size(); ++i)
-    result.scores.push_back({recipe.phases[i].name, correct[i], test.count, recipe.phases[i].epochs});
+    result.scores.push_back({recipe.phases[i].name, correct[i], test.count, recipe.phases[i].lastEpoch()});
 
   std::FILE *log = std::fopen((folder + "log.jsonl").c_str(), resumed ? "a" : "w");
   if (!log) return Error{folder + "log.jsonl: cannot write", ErrorKind::Environment};
@@ -500,7 +519,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
     }
 
     auto phaseStart = Clock::now();
-    for (int64_t epoch = firstEpoch; epoch < phase.epochs; ++epoch) {
+    for (int64_t epoch = firstEpoch; epoch < phase.lastEpoch(); ++epoch) {
       auto epochStart = Clock::now();
       // Everything random about an epoch comes from its number, so that a resumed run repeats it.
       Stream random(splitMix(recipe.seed ^ fnv1a(phase.name), static_cast<uint64_t>(epoch)));
@@ -550,37 +569,40 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
         right += std::accumulate(hits.begin(), hits.end(), 0.0);
         if (b % 20 == 19) {
           double perBatch = secondsSince(epochStart) / static_cast<double>(b + 1);
-          double left = perBatch * static_cast<double>((phase.epochs - epoch) * batches - b - 1);
+          double left = perBatch * static_cast<double>((phase.lastEpoch() - epoch) * batches - b - 1);
           progress.show(format("%s epoch %lld/%lld  batch %lld/%lld  loss %.4f  %.0f ms/batch  %.1f min left in this phase",
-                               phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.epochs),
+                               phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.lastEpoch()),
                                static_cast<long long>(b + 1), static_cast<long long>(batches),
                                lossSum / static_cast<double>(b + 1), perBatch * 1e3, left / 60));
         }
       }
       double trainSeconds = secondsSince(epochStart);
-      bool last = epoch + 1 == phase.epochs;
+      bool last = epoch + 1 == phase.lastEpoch();
       Score score{phase.name, 0, 0, epoch + 1};
       if (last || (epoch + 1) % options.evaluateEvery == 0) score = evaluate(net, graph, test, phase.quantize, phase.name, workers);
       score.epochs = epoch + 1;
       double loss = lossSum / static_cast<double>(batches);
       double trained = 100 * right / static_cast<double>(batches * recipe.batch);
       double perEpoch = secondsSince(phaseStart) / static_cast<double>(epoch - firstEpoch + 1);
-      std::string tested = score.total ? format("test %.2f %%  ", score.percent()) : "";
+      std::string tested = score.total ? format("%s %.2f %%  ", options.scored.c_str(), score.percent()) : "";
       progress.line(format("%s epoch %lld/%lld  loss %.4f  training %.2f %%  %s%.1f s  %.1f min left in this phase",
-                           phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.epochs), loss,
+                           phase.name.c_str(), static_cast<long long>(epoch + 1), static_cast<long long>(phase.lastEpoch()), loss,
                            trained, tested.c_str(), secondsSince(epochStart),
-                           perEpoch * static_cast<double>(phase.epochs - epoch - 1) / 60));
+                           perEpoch * static_cast<double>(phase.lastEpoch() - epoch - 1) / 60));
       json::Object entry;
       entry.append("phase", phase.name);
       entry.append("epoch", epoch + 1);
-      entry.append("epochs", phase.epochs);
+      entry.append("epochs", phase.lastEpoch());
       entry.append("loss", loss);
       entry.append("train_accuracy", trained);
-      if (score.total) entry.append("test_accuracy", score.percent());
+      if (score.total) entry.append(options.scored + "_accuracy", score.percent());
       entry.append("images", batches * recipe.batch);
       entry.append("seconds", trainSeconds);
       std::fprintf(log, "%s\n", json::write(json::Value(std::move(entry))).c_str());
       std::fflush(log);
+      if (Result<std::string> lines = readFileBytes(folder + "log.jsonl", 64 << 20))
+        if (Result<void> drawn = writeFileAtomically(folder + "curves.svg", drawCurves(*lines, recipe.model)); !drawn)
+          progress.line("no curves: " + drawn.error().message);
       if (last) {
         result.scores.push_back(score);
         Checkpoint{folder + "end-" + phase.name + ".pt", &recipe, digest}.save(net, nullptr, nullptr, p, epoch + 1, result.scores);

@@ -1,4 +1,4 @@
-// Runs a recipe: batches with augmentation, phases, checkpoints after every epoch, evaluation on the test images.
+// Runs a recipe: batches with augmentation, phases, checkpoints and curves after every epoch, evaluation.
 #pragma once
 
 #include "Graph.h"
@@ -29,6 +29,7 @@ struct TrainingOptions {
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
   const Graph *teacherGraph = nullptr; ///< For a recipe with a teacherModel: its graph and exported tensors.
   std::vector<std::pair<std::string, HostTensor>> teacherTensors;
+  std::string scored = "test"; ///< What the evaluated images are called in the log: "test" or "validation".
   bool finish = false;        ///< Exports what the checkpoint holds instead of going on.
   std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.
 };
@@ -38,6 +39,10 @@ struct IntegerScore {
   int64_t correct = 0;
   std::string predictionsSha256; ///< Of the classes, one byte each.
 };
+
+/// Takes the last `count` images out of a training set, to compare recipes on without a look at the test images. Kind Usage:
+/// none, or none left.
+Result<zoo::ImageSet> holdOut(zoo::ImageSet &training, int64_t count);
 
 /// Classifies with the integer model. Errors: what IntegerModel::create and the shapes say.
 Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,

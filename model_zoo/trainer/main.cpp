@@ -33,6 +33,7 @@ static const char *usage =
     "  --work FOLDER    checkpoints and log (default OUT/train); an interrupted run goes on from here\n"
     "  --steps N        end every epoch after N batches (for tests)\n"
     "  --finish         write the weights of the last checkpoint instead of training on\n"
+    "  --validate N     hold out the last N training images and score on them instead of the test images, to compare recipes\n"
     "  --eval-every N   epochs between evaluations (default 1); the last epoch of a phase always has one\n";
 
 static int fail(const Error &error) {
@@ -44,6 +45,7 @@ static void requestStop(int) { stopRequested = 1; }
 
 struct Options {
   std::string graph, recipe, out, evaluate, teacher, teacherWeights, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
+  int64_t validate = 0; ///< Images held out of the training images; 0: none, and the test images score.
   TrainingOptions training;
 };
 
@@ -68,6 +70,7 @@ static Result<Options> readOptions(int argc, char **argv) {
                           : flag == "--work"    ? &o.training.workFolder
                                                 : nullptr;
     int64_t *number = flag == "--steps"        ? &o.training.maxSteps
+                      : flag == "--validate"   ? &o.validate
                       : flag == "--threads"    ? &o.training.threads
                       : flag == "--eval-every" ? &o.training.evaluateEvery
                                                : nullptr;
@@ -95,7 +98,7 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
   m.append("entry", graph.model);
   m.append("dataset", options.dataset);
   m.append("dataset_licence", "MIT");
-  m.append("test_images", result.scores.back().total);
+  m.append(options.validate ? "validation_images" : "test_images", result.scores.back().total);
   m.append("source", "trained by triton-train with recipe.json");
   m.append("weights", "weights.safetensors");
   m.append("sha256", sha256Hex(weights));
@@ -163,12 +166,16 @@ static Result<void> run(const Options &options) {
   if (!recipe) return recipe.takeError();
   Result<zoo::ImageSet> training = zoo::readImageSet(options.data, true);
   if (!training) return training.takeError();
-  Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);
-  if (!test) return test.takeError();
+  Result<zoo::ImageSet> scored = options.validate ? holdOut(*training, options.validate) : zoo::readImageSet(options.data, false);
+  if (!scored) return scored.takeError();
 
   std::error_code ignored; // Writing fails with a message if this did.
   std::filesystem::create_directories(options.out, ignored);
   TrainingOptions how = options.training;
+  if (options.validate) {
+    how.scored = "validation";
+    digest += " without " + std::to_string(options.validate);
+  }
   Graph teacher;
   std::string teacherWeights;
   if (!recipe->teacherModel.empty() && !options.teacher.empty() && !options.teacherWeights.empty()) {
@@ -185,7 +192,7 @@ static Result<void> run(const Options &options) {
     teacherWeights = sha256Hex(*bytes);
     digest += " " + teacherDigest + " " + teacherWeights;
   }
-  Result<TrainingResult> result = train(*graph, *recipe, *training, *test, how, digest);
+  Result<TrainingResult> result = train(*graph, *recipe, *training, *scored, how, digest);
   if (!result) return result.takeError();
   Result<std::string> weights = encodeSafetensors(result->tensors);
   if (!weights) return weights.takeError();

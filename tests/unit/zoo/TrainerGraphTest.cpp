@@ -71,6 +71,7 @@ TEST(TrainerRecipe, NamesWhatIsWrong) {
   EXPECT_NE(recipeError("{}").find("recipe.phases"), std::string::npos);
   EXPECT_NE(recipeError(R"({"phases": [{"name": "a"}], "sed": 1})").find("recipe.sed: unknown member"), std::string::npos);
   EXPECT_NE(recipeError(R"({"phases": [{"name": "a", "epochs": 0}]})").find("recipe.phases[0].epochs"), std::string::npos);
+  EXPECT_NE(recipeError(R"({"phases": [{"name": "a", "epochs": 2, "stop_after": 3}]})").find("integer from 1 to 2"), std::string::npos);
   EXPECT_NE(recipeError(R"({"phases": [{"epochs": 1}]})").find("needs a name"), std::string::npos);
   EXPECT_NE(recipeError(R"({"phases": [{"name": "a"}, {"name": "a"}]})").find("two phases"), std::string::npos);
   EXPECT_NE(recipeError(R"({"phases": [{"name": "a", "distill": 0.5, "teacher": "b"}]})").find("earlier phase"), std::string::npos);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 using namespace triton;
 using namespace triton::trainer;
@@ -163,6 +164,49 @@ TEST_F(TrainerRun, ACheckpointOfAnotherRecipeIsNotUsed) {
   ASSERT_TRUE(again) << again.error().message;
   ASSERT_TRUE(fresh);
   EXPECT_TRUE(bytesOf(again) == bytesOf(fresh));
+}
+
+TEST_F(TrainerRun, APhaseThatStopsEarlyHasTheFirstEpochsOfItsSchedule) {
+  std::string text = recipeText;
+  text.replace(text.find("\"epochs\": 3"), 11, "\"epochs\": 6, \"stop_after\": 2");
+  Result<TrainingResult> stopped = run("stopped", {}, "twn", text.c_str());
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->scores[0].epochs, 2);
+  EXPECT_EQ(stopped->scores[1].epochs, 3);
+  auto log = [&](const std::string &work) {
+    std::ifstream file(folder + "/" + work + "/log.jsonl");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line.substr(line.find("\"loss\""), 24));
+    return lines;
+  };
+  text.replace(text.find("\"stop_after\": 2"), 15, "\"stop_after\": 6");
+  ASSERT_TRUE(run("whole", {}, "twn", text.c_str()));
+  std::vector<std::string> cut = log("stopped"), whole = log("whole");
+  ASSERT_EQ(cut.size(), 5u);
+  ASSERT_EQ(whole.size(), 9u);
+  EXPECT_EQ(cut[0], whole[0]);
+  EXPECT_EQ(cut[1], whole[1]);
+  std::ifstream curves(folder + "/stopped/curves.svg");
+  EXPECT_TRUE(curves.good());
+}
+
+TEST(TrainerHoldOut, TakesTheLastImages) {
+  zoo::ImageSet all = images(50, 1), rest = all;
+  Result<zoo::ImageSet> last = holdOut(rest, 20);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(rest.count, 30u);
+  EXPECT_EQ(last->count, 20u);
+  EXPECT_EQ(last->height, 4u);
+  EXPECT_EQ(last->width, 4u);
+  std::vector<uint8_t> labels = rest.labels, pixels = rest.pixels;
+  labels.insert(labels.end(), last->labels.begin(), last->labels.end());
+  pixels.insert(pixels.end(), last->pixels.begin(), last->pixels.end());
+  EXPECT_EQ(labels, all.labels);
+  EXPECT_EQ(pixels, all.pixels);
+  EXPECT_EQ(last->labels.size(), 20u);
+  EXPECT_EQ(last->pixels.size(), 20u * 16);
+  EXPECT_FALSE(holdOut(rest, 30));
+  EXPECT_FALSE(holdOut(rest, 0));
 }
 
 TEST_F(TrainerRun, EveryMethodTrains) {
