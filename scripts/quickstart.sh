@@ -7,7 +7,7 @@ network=resnet20-fashion-mnist
 folder=model_zoo/$network
 jobs=$(nproc)
 
-step() { printf '\n[%s/4] %s\n' "$1" "$2"; }
+step() { printf '\n[%s/5] %s\n' "$1" "$2"; }
 
 step 1 "install Debian's packages (compiler, LLVM/MLIR 19, ANTLR4, the Fashion-MNIST images)"
 scripts/setup.sh build
@@ -18,10 +18,13 @@ cmake --preset release -DTRITON_BUILD_TESTS=OFF -DTRITON_BUILD_TRAINER=OFF -DTRI
 rm -f build-quickstart.log
 cmake --build build -j "$jobs" --target triton
 
-step 3 "compile $network for this machine"
+step 3 "weights and test images: what is not here is downloaded"
+build/bin/triton zoo download "$network"
+
+step 4 "compile $network for this machine"
 build/bin/triton compile "$folder/model.tri" --weights "$folder/weights.safetensors" -o build/resnet20.tern --timing
 
-step 4 "evaluate it on 10,000 test images"
+step 5 "evaluate it on 10,000 test images"
 build/bin/triton zoo eval "$network" --threads "$jobs"
 
 cat <<'END'

@@ -3,7 +3,6 @@
 
 #include "triton/Support/Diagnostics.h"
 #include "triton/Support/Json.h"
-#include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
 
 #include <algorithm>
@@ -32,7 +31,7 @@ Result<std::string> zooFolder() {
   return Error{"no model zoo found (looked in " + looked + "); set TRITON_DSL_ZOO", ErrorKind::Environment};
 }
 
-static Result<ZooModel> readManifest(const fs::path &folder) {
+static Result<ZooModel> readManifest(const fs::path &folder, const std::string &store) {
   fs::path file = folder / "manifest.json";
   Result<std::string> text = readFileBytes(file.string(), 1 << 20);
   if (!text) return text.takeError();
@@ -56,13 +55,25 @@ static Result<ZooModel> readManifest(const fs::path &folder) {
   model.keys = string("keys");
   model.differs = string("differs");
   model.citation = string("citation");
-  std::string weights = string("weights");
-  // A manifest names files of its own folder only.
-  if (weights.find('/') != std::string::npos) return Error{file.string() + ": 'weights' must be a file of this folder"};
-  if (!weights.empty()) {
-    model.weights = (folder / weights).string();
-    model.weightsSha256 = string("sha256");
-    if (model.weightsSha256.size() != 64) return Error{file.string() + ": 'sha256' must be 64 hexadecimal digits"};
+  if (std::string weights = string("weights"); !weights.empty()) {
+    // A manifest names files of its own folder only.
+    if (weights.find('/') != std::string::npos || !isSafePath(weights)) return Error{file.string() + ": 'weights' must be a file of this folder"};
+    json::Object described;
+    described.append("path", weights);
+    for (const char *key : {"size", "sha256", "licence", "urls"})
+      if (const json::Value *v = value->find(key)) described.append(key, *v);
+    Result<AssetFile> asset = parseAssetFile(described, file.string());
+    if (!asset) return asset.takeError();
+    model.weightsSha256 = asset->sha256;
+    std::error_code error;
+    for (const std::string &place : {model.folder, store.empty() ? std::string() : modelFolder(store, model.name)})
+      if (model.weights.empty() && !place.empty() && fs::is_regular_file(place + "/" + weights, error)) model.weights = place + "/" + weights;
+    model.weightsFile = std::move(*asset);
+  }
+  if (const json::Value *checkpoint = value->find("checkpoint")) {
+    Result<AssetFile> asset = parseAssetFile(*checkpoint, file.string() + ": checkpoint");
+    if (!asset) return asset.takeError();
+    model.checkpoint = std::move(*asset);
   }
   if (fs::exists(folder / "recipe.json")) model.recipe = (folder / "recipe.json").string();
   model.accuracy = fraction("accuracy");
@@ -70,7 +81,7 @@ static Result<ZooModel> readManifest(const fs::path &folder) {
   return model;
 }
 
-Result<std::vector<ZooModel>> listZoo() {
+Result<std::vector<ZooModel>> listZoo(const std::string &store) {
   Result<std::string> folder = zooFolder();
   if (!folder) return folder.takeError();
   std::vector<fs::path> folders;
@@ -80,15 +91,15 @@ Result<std::vector<ZooModel>> listZoo() {
   std::sort(folders.begin(), folders.end());
   std::vector<ZooModel> models;
   for (const fs::path &path : folders) {
-    Result<ZooModel> model = readManifest(path);
+    Result<ZooModel> model = readManifest(path, store);
     if (!model) return model.takeError();
     models.push_back(std::move(*model));
   }
   return models;
 }
 
-Result<ZooModel> findZooModel(const std::string &name) {
-  Result<std::vector<ZooModel>> models = listZoo();
+Result<ZooModel> findZooModel(const std::string &name, const std::string &store) {
+  Result<std::vector<ZooModel>> models = listZoo(store);
   if (!models) return models.takeError();
   std::vector<std::string> names;
   for (ZooModel &model : *models) {
@@ -103,11 +114,10 @@ Result<ZooModel> findZooModel(const std::string &name) {
 
 Result<void> verifyWeights(const ZooModel &model) {
   if (model.weights.empty()) return Error{model.name + " has no weights"};
-  Result<std::string> bytes = readFileBytes(model.weights);
-  if (!bytes) return bytes.takeError();
-  std::string found = sha256Hex(*bytes);
-  if (found != model.weightsSha256)
-    return Error{model.weights + ": SHA-256 is " + found + ", the manifest says " + model.weightsSha256, ErrorKind::Mismatch};
+  Result<std::string> found = fileSha256(model.weights);
+  if (!found) return found.takeError();
+  if (*found != model.weightsSha256)
+    return Error{model.weights + ": SHA-256 is " + *found + ", the manifest says " + model.weightsSha256, ErrorKind::Mismatch};
   return {};
 }
 

@@ -35,7 +35,7 @@ LAYERS = {
     "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),
     "compiler/lib/Peaks": (("triton/Support", "triton/Peaks", "artifact"), ()),
     "compiler/lib/Cache/Remote": (("triton/Support", "triton/Cache", "artifact"), ("curl", "hiredis")),
-    "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt", "jpeglib", "png")),
+    "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt", "curl", "jpeglib", "png")),
     "model_zoo/trainer": (("triton/Support", "triton/Tensor"), ("torch", "fmt")),
 }
 

@@ -93,7 +93,12 @@ static std::vector<std::string> candidates(std::span<const std::string> words) {
   }
   if (*command == "zoo") {
     if (before.size() == 1) return zooVerbs();
-    return zooNames();
+    std::vector<std::string> names = zooNames();
+    auto verb = std::find(before.begin(), before.end(), "zoo") + 1;
+    if (verb != before.end() && (*verb == "download" || *verb == "verify"))
+      if (Result<std::vector<zoo::Dataset>> datasets = zoo::listDatasets())
+        for (const zoo::Dataset &dataset : *datasets) names.push_back(dataset.name);
+    return names;
   }
   if (*command == "cache" && before.size() == 1) return cacheVerbs();
   if (*command == "completion") return {"bash", "zsh", "fish"};

@@ -1,11 +1,8 @@
 // `triton doctor`: what this machine offers, and what is missing.
-#include "Command.h"
+#include "Zoo.h"
 
 #include "triton/Driver/Version.h"
 #include "triton/Target/TargetDesc.h"
-
-#include "Idx.h"
-#include "Manifest.h"
 
 #include <fmt/format.h>
 
@@ -36,11 +33,11 @@ static uint64_t memoryBytes() {
 int runDoctor(const Arguments &arguments) {
   if (!arguments.positional.empty())
     return fail(arguments, Error{"doctor takes no files", ErrorKind::Usage});
-  std::string dataFolder = arguments.get(OptionId::DataDir, zoo::fashionMnistFolder());
-  Result<zoo::ImageSet> images = zoo::readImageSet(dataFolder, /*training=*/false);
+  Result<std::string> dataFolder = zoo::findDatasetFolder("fashion-mnist", arguments.get(OptionId::DataDir), zooStore(arguments));
+  Result<zoo::ImageSet> images = dataFolder ? zoo::readImageSet(*dataFolder, /*training=*/false) : dataFolder.takeError();
   Result<std::vector<zoo::ZooModel>> models = zoo::listZoo();
   json::Array problems;
-  if (!images) problems.push_back(images.error().message + " (Debian: apt-get install dataset-fashion-mnist)");
+  if (!images) problems.push_back(images.error().message);
   if (!models) problems.push_back(models.error().message);
   std::string native = nativeTargetName();
 
@@ -66,7 +63,7 @@ int runDoctor(const Arguments &arguments) {
              double(memoryBytes()) / 1e9);
   fmt::print("native target  {}\n", native);
   fmt::print("GPU            {}\n", std::filesystem::exists("/dev/nvidia0") ? "NVIDIA device present" : "none");
-  fmt::print("Fashion-MNIST  {}\n", images ? fmt::format("{} test images in {}", images->count, dataFolder) : "missing");
+  fmt::print("Fashion-MNIST  {}\n", images ? fmt::format("{} test images in {}", images->count, *dataFolder) : "missing");
   fmt::print("zoo            {} networks\n", models ? models->size() : 0);
   for (const json::Value &problem : problems) fmt::print("problem        {}\n", *problem.asString());
   return kDone;

@@ -22,7 +22,7 @@ static constexpr CommandInfo commandTable[] = {
     {"profile", "time per layer, share of peak", "profile M.tern|F.tri [--input [NAME=]FILE...] [--html FILE] [options]",
      "triton profile resnet.tern --threads 2 --html report.html", runProfile},
     {"inspect", "what is in a file", "inspect M.tern|F.tri|W.safetensors|W.pth|W.npz [--json]", "triton inspect lenet.tern", runInspect},
-    {"zoo", "list, show, eval, train", "zoo list|show NAME|eval NAME|train NAME [options]",
+    {"zoo", "list, show, download, eval", "zoo list|show NAME|download NAME...|verify [NAME...]|eval NAME|train NAME [options]",
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
     {"quantize", "weights to few bits", "quantize W.pth|W.safetensors|W.npz -o OUT.safetensors [--program F.tri [--calibrate X.npy]] [options]",
      "triton quantize resnet18.pth --program resnet18.tri --calibrate images.npy -o resnet18.safetensors", runQuantize},

@@ -33,6 +33,15 @@ Result<EvalResult> evaluate(const Arguments &arguments, const zoo::ZooModel &mod
 // The verbs that are in files of their own.
 int zooList(const Arguments &arguments);
 int zooShow(const Arguments &arguments);
+int zooDownload(const Arguments &arguments);
+int zooVerify(const Arguments &arguments);
+
+/// Where downloads are kept: --store, else $TRITON_DSL_ZOO_STORE, else the folder `zoo` beside the compile cache's entries; empty when
+/// there is no such place.
+std::string zooStore(const Arguments &arguments);
+
+/// What to do about a network without weights here: a sentence with the one command.
+std::string weightsAdvice(const zoo::ZooModel &model);
 
 /// The integer graph of a program, ready for the interpreter.
 struct OracleModel {

@@ -19,17 +19,17 @@ static int zooEval(const Arguments &arguments) {
     return fail(arguments, Error{"zoo eval needs one network: triton zoo eval NAME ('triton zoo list' lists them)", ErrorKind::Usage});
   Result<int64_t> threads = arguments.number(OptionId::Threads, std::max(1u, std::thread::hardware_concurrency()), 1, TRI_MAX_THREADS);
   if (!threads) return fail(arguments, threads.error());
-  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1]);
+  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1], zooStore(arguments));
   if (!model) return fail(arguments, model.error());
   if (model->weights.empty() && !arguments.has(OptionId::Weights))
-    return fail(arguments, Error{fmt::format("the zoo has no weights for {}; give a checkpoint with --weights{}", model->name,
-                                             model->recipe.empty() ? "" : ", or make one with 'triton zoo train " + model->name + "'")});
+    return fail(arguments, Error{fmt::format("no weights of {} are here; {}", model->name, weightsAdvice(*model))});
   if (!arguments.has(OptionId::Weights))
     if (Result<void> intact = zoo::verifyWeights(*model); !intact) return fail(arguments, intact.error());
   if (model->dataset != "fashion-mnist")
     return fail(arguments, Error{"no reader for the data set '" + model->dataset + "'", ErrorKind::Environment});
-  Result<zoo::ImageSet> images =
-      zoo::readImageSet(arguments.get(OptionId::DataDir, zoo::fashionMnistFolder()), /*training=*/false);
+  Result<std::string> folder = zoo::findDatasetFolder(model->dataset, arguments.get(OptionId::DataDir), zooStore(arguments));
+  if (!folder) return fail(arguments, folder.error());
+  Result<zoo::ImageSet> images = zoo::readImageSet(*folder, /*training=*/false);
   if (!images) return fail(arguments, images.error());
   Result<EvalResult> r = evaluate(arguments, *model, *images, unsigned(*threads));
   if (!r) return r.error().message.empty() ? int(kInputAtFault) : fail(arguments, r.error());
@@ -97,14 +97,14 @@ static bool exportGraph(const Arguments &arguments, const zoo::ZooModel &model, 
 }
 
 /// The network that a recipe names as its teacher; nothing when it names none.
-static Result<std::optional<zoo::ZooModel>> teacherOf(const zoo::ZooModel &model) {
+static Result<std::optional<zoo::ZooModel>> teacherOf(const zoo::ZooModel &model, const std::string &store) {
   Result<std::string> text = readFileBytes(model.recipe, 1 << 20);
   if (!text) return text.takeError();
   Result<json::Value> recipe = json::parse(*text, model.recipe);
   if (!recipe) return recipe.takeError();
   const json::Value *name = recipe->find("teacher_model");
   if (!name || !name->asString() || name->asString()->empty()) return std::optional<zoo::ZooModel>();
-  Result<zoo::ZooModel> teacher = zoo::findZooModel(*name->asString());
+  Result<zoo::ZooModel> teacher = zoo::findZooModel(*name->asString(), store);
   if (!teacher) return teacher.takeError();
   if (teacher->weights.empty()) return Error{"the teacher " + teacher->name + " has no weights yet; 'triton zoo train " + teacher->name + "' makes them"};
   if (Result<void> verified = zoo::verifyWeights(*teacher); !verified) return verified.takeError();
@@ -126,8 +126,10 @@ static int zooTrain(const Arguments &arguments) {
                                      trainer.string(),
                                  ErrorKind::Environment});
   // The trainer reads the exported graph, so what is trained is what the compiler will compile.
-  Result<std::optional<zoo::ZooModel>> teacher = teacherOf(*model);
+  Result<std::optional<zoo::ZooModel>> teacher = teacherOf(*model, zooStore(arguments));
   if (!teacher) return fail(arguments, teacher.error());
+  Result<std::string> data = zoo::findDatasetFolder(model->dataset, arguments.get(OptionId::DataDir), zooStore(arguments));
+  if (!data) return fail(arguments, data.error());
   int code = kDone;
   std::string folder = arguments.get(OptionId::Output, model->name + "-training");
   std::filesystem::create_directories(folder, error);
@@ -139,7 +141,7 @@ static int zooTrain(const Arguments &arguments) {
     if (!exportGraph(arguments, **teacher, file, code)) return code;
     words.insert(words.end(), {"--teacher", file, "--teacher-weights", (*teacher)->weights});
   }
-  if (arguments.has(OptionId::DataDir)) words.insert(words.end(), {"--data-dir", arguments.get(OptionId::DataDir)});
+  words.insert(words.end(), {"--data-dir", *data});
   if (arguments.has(OptionId::Threads)) words.insert(words.end(), {"--threads", arguments.get(OptionId::Threads)});
   std::vector<char *> argv;
   for (std::string &word : words) argv.push_back(word.data());
@@ -148,14 +150,16 @@ static int zooTrain(const Arguments &arguments) {
   return fail(arguments, Error{"cannot start " + trainer.string(), ErrorKind::Environment});
 }
 
-std::vector<std::string> zooVerbs() { return {"list", "show", "eval", "train"}; }
+std::vector<std::string> zooVerbs() { return {"list", "show", "download", "verify", "eval", "train"}; }
 
 int runZoo(const Arguments &arguments) {
   if (arguments.positional.empty())
-    return fail(arguments, Error{"zoo needs a verb: list, show, eval or train", ErrorKind::Usage});
+    return fail(arguments, Error{"zoo needs a verb: list, show, download, verify, eval or train", ErrorKind::Usage});
   const std::string &verb = arguments.positional[0];
   if (verb == "list") return zooList(arguments);
   if (verb == "show") return zooShow(arguments);
+  if (verb == "download") return zooDownload(arguments);
+  if (verb == "verify") return zooVerify(arguments);
   if (verb == "eval") return zooEval(arguments);
   if (verb == "train") return zooTrain(arguments);
   std::string near = nearestName(verb, zooVerbs());

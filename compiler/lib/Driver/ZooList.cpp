@@ -57,7 +57,8 @@ static std::optional<json::Object> summary(const Arguments &arguments, const zoo
   o.append("dataset", model.dataset);
   o.append("params", int64_t(costs.parameters));
   o.append("macs", int64_t(costs.macs));
-  o.append("weights", model.weights.empty() ? "none" : "local");
+  bool published = model.weightsFile && !model.weightsFile->urls.empty();
+  o.append("weights", !model.weights.empty() ? "local" : published ? "remote" : "none");
   o.append("accuracy", orNull(model.accuracy));
   o.append("fp32_accuracy", orNull(model.fp32Accuracy));
   std::error_code error;
@@ -72,7 +73,7 @@ static std::optional<json::Object> summary(const Arguments &arguments, const zoo
 }
 
 int zooList(const Arguments &arguments) {
-  Result<std::vector<zoo::ZooModel>> models = zoo::listZoo();
+  Result<std::vector<zoo::ZooModel>> models = zoo::listZoo(zooStore(arguments));
   if (!models) return fail(arguments, models.error());
   json::Array list;
   int status = kDone;
@@ -126,13 +127,15 @@ static void printModel(const zoo::ZooModel &model, const Graph &graph, bool verb
   row("MACs", fmt::format("{} for one image", costs.macs));
   row("keys", model.keys.empty() || model.differs.empty() ? model.keys : model.keys + "; differs: " + model.differs);
   if (model.weights.empty())
-    row("weights", model.recipe.empty() ? "none: give a checkpoint with --weights"
-                                        : "none: 'triton zoo train " + model.name + "' makes them, or give a checkpoint with --weights");
+    row("weights", "none: " + weightsAdvice(model));
   else
     row("weights", fmt::format("{}, SHA-256 {}", model.weights, model.weightsSha256));
   if (model.accuracy)
     row("accuracy", fmt::format("{:.2f} %{}", 100 * *model.accuracy,
                                 model.fp32Accuracy ? fmt::format(", its fp32 twin {:.2f} %", 100 * *model.fp32Accuracy) : ""));
+  if (model.checkpoint)
+    row("checkpoint", fmt::format("{} (fp32, {} B, {}), by 'triton zoo download {}'", model.checkpoint->path, model.checkpoint->size,
+                                  model.checkpoint->licence, model.name));
   row("cite", model.citation);
   if (!verbose) return;
   for (const GraphParam &param : graph.params)
@@ -142,7 +145,7 @@ static void printModel(const zoo::ZooModel &model, const Graph &graph, bool verb
 int zooShow(const Arguments &arguments) {
   if (arguments.positional.size() != 2)
     return fail(arguments, Error{"zoo show needs one network: triton zoo show NAME ('triton zoo list' lists them)", ErrorKind::Usage});
-  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1]);
+  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1], zooStore(arguments));
   if (!model) return fail(arguments, model.error());
   int status = kDone;
   std::optional<OpenZooModel> open = openProgram(arguments, *model, status);
@@ -161,6 +164,8 @@ int zooShow(const Arguments &arguments) {
   o->append("citation", text(model->citation));
   o->append("weights_file", text(model->weights));
   o->append("weights_sha256", text(model->weightsSha256));
+  o->append("weights_urls", model->weightsFile ? json::Array(model->weightsFile->urls.begin(), model->weightsFile->urls.end()) : json::Array());
+  o->append("licence", text(model->weightsFile ? model->weightsFile->licence : ""));
   o->append("recipe", text(model->recipe));
   json::Object storage;
   for (const auto &[name, count] : elementsByStorage(*open->graph)) storage.append(name, int64_t(count));

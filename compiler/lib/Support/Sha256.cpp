@@ -70,16 +70,20 @@ std::array<uint8_t, 32> Sha256::finish() {
   return out;
 }
 
-std::string sha256Hex(std::string_view bytes) {
+std::string Sha256::finishHex() {
   static const char *digits = "0123456789abcdef";
-  Sha256 hash;
-  hash.update(bytes.data(), bytes.size());
   std::string out;
-  for (uint8_t b : hash.finish()) {
+  for (uint8_t b : finish()) {
     out += digits[b >> 4];
     out += digits[b & 15];
   }
   return out;
+}
+
+std::string sha256Hex(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes.data(), bytes.size());
+  return hash.finishHex();
 }
 
 } // namespace triton

@@ -15,6 +15,8 @@ public:
   Sha256();
   void update(const void *data, size_t bytes);
   std::array<uint8_t, 32> finish();
+  /// `finish` in lower-case hexadecimal.
+  std::string finishHex();
 
 private:
   void block(const uint8_t *p);
