@@ -256,7 +256,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     int64_t tap = j / channels, ch = j % channels;
     return ch * kh * kw + tap;
   });
-  TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess);
+  TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess,
+                               wideRowsPay(c.k.target(), shape));
   std::optional<WinogradChoice> winograd;
   if (c.convolutions != ConvAlgorithm::Direct)
     winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
@@ -270,8 +271,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   Val start = corrects ? weights.biasedStart(shape.outputs) : Val();
   Val residual;
   End at = end;
-  if (transforms)
-    at.scratch = c.scratch(winogradScratch(shape, *winograd));
+  if (int64_t bytes = transforms ? winogradScratch(shape, *winograd) : convScratch(shape, tile))
+    at.scratch = c.scratch(bytes);
   if constexpr (std::is_same_v<Conv, FusedConv2dOp>)
     if (op.getResidual()) {
       View r = c.view(op.getResidual());
@@ -303,7 +304,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   }
   return describe(layer, "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +
-                      (reduction.levels.empty() ? "" : ", taps of a row as one run") + costs);
+                      (reduction.levels.empty() ? "" : ", taps of a row as one run") + (tile.dot.wide ? ", rows widened first" : "") + costs);
 }
 
 template <typename Linear>

@@ -3,6 +3,9 @@
 //   for a block of NR channels                 weights of one block stay in the first-level cache
 //     for a row of the output (all images)     threads take rows, or blocks where there are few rows
 //       for P pixels of the row                the last tile overlaps its neighbour instead of having a size of its own
+//
+// Where words are multiplied and a window's rows are short (the first layer of a network), rows are outermost instead: what one row of the
+// output reads is widened once, and a broadcast is one load.
 #include "ProductLoops.h"
 
 #include <algorithm>
@@ -20,23 +23,38 @@ constexpr int64_t kPrefetchedPanel = 8192;
 
 static Val smaller(Val a, Val b) { return minOf(a, b); }
 
+/// Elements of a row of x that a row of the output reads.
+static int64_t rowElements(const ConvShape &shape) {
+  return ((shape.outW - 1) * shape.strideW + (shape.kernelW - 1) * shape.dilationW + 1) * shape.channels;
+}
+
+/// Bytes between widened rows: whole vectors, and the step that reads behind the last element.
+static int64_t wideRowBytes(const ConvShape &shape) { return (rowElements(shape) + 63) / 32 * 32 * 2; }
+
+bool wideRowsPay(const TargetDesc &target, const ConvShape &shape) {
+  return target.arch == Arch::X86_64 && shape.kernelH * wideRowBytes(shape) <= int64_t(target.firstCacheBytes) / 2;
+}
+
+int64_t convScratch(const ConvShape &shape, const TileChoice &tile) { return tile.dot.wide ? shape.kernelH * wideRowBytes(shape) : 0; }
+
 Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
   Reduction reduction;
+  int64_t rowStride = dot.wide ? wideRowBytes(shape) : shape.dilationH * shape.x.row;
   auto runs = [&](int64_t bytes) { return (bytes + dot.kr() - 1) / dot.kr(); };
   if (shape.rowRuns) {
     reduction.steps = runs(shape.kernelW * shape.channels);
     if (shape.kernelH > 1)
-      reduction.levels.push_back({shape.kernelH, shape.dilationH * shape.x.row});
+      reduction.levels.push_back({shape.kernelH, rowStride});
     return reduction;
   }
   reduction.steps = runs(shape.channels);
   bool gapless = shape.dilationW == 1 && reduction.steps * dot.kr() == shape.x.pixel;
   if (shape.kernelH > 1)
-    reduction.levels.push_back({shape.kernelH, shape.dilationH * shape.x.row});
+    reduction.levels.push_back({shape.kernelH, rowStride});
   if (gapless)
     reduction.steps *= shape.kernelW;
   else if (shape.kernelW > 1)
-    reduction.levels.push_back({shape.kernelW, shape.dilationW * shape.x.pixel});
+    reduction.levels.push_back({shape.kernelW, shape.dilationW * shape.x.pixel * dot.xBytes() / dot.kr()});
   return reduction;
 }
 
@@ -59,7 +77,7 @@ std::string digest(const std::string &text) {
 }
 
 std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
-std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.lanes, d.vectors); }
+std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.wide, d.lanes, d.vectors); }
 std::string keyOf(const ConvShape &s) {
   return keyOf(s.channels, s.outputs, s.kernelH, s.kernelW, s.strideH, s.strideW, s.dilationH, s.dilationW, s.outH, s.outW) +
          keyOf(s.x) + keyOf(s.out) + keyOf(s.residual) + keyOf(s.storedChannels, s.rowRuns, s.haloH, s.haloW);
@@ -133,6 +151,19 @@ void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_
   });
 }
 
+/// Writes the rows of a window to `to` as words; `from` is at its first element.
+static void widenRows(KernelBuilder &k, const ConvShape &shape, const DotSpec &dot, Val from, Val to) {
+  int64_t words = dot.lanes * 2, elements = rowElements(shape), whole = elements / words * words;
+  k.forLoop(0, shape.kernelH, 1, [&](Val r) {
+    Val x = k.offset(from, r * k.index(shape.dilationH * shape.x.row)), out = k.offset(to, r * k.index(wideRowBytes(shape)));
+    auto store = [&](Val bytes, Val at) { k.store(dot.actUnsigned ? k.zeroExtend(bytes, k.i16()) : k.signExtend(bytes, k.i16()), at); };
+    Type bytes = k.vec(words, k.i8());
+    k.forLoop(0, whole, words, [&](Val i) { store(k.load(bytes, k.offset(x, i)), k.offset(out, i * k.index(2))); });
+    if (whole < elements)
+      store(k.loadLanes(bytes, elements - whole, k.offset(x, whole)), k.offset(out, whole * 2));
+  });
+}
+
 std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile,
                      const Epilogue &epilogue) {
   const DotSpec &dot = tile.dot;
@@ -153,45 +184,71 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
   row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
   block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
 
-  bool prefetches = panel >= kPrefetchedPanel;
-  forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+  auto rowOf = [&](Val pointer, const PlaneStrides &s, Val image, Val y) {
+    return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row));
+  };
+  bool hasResidual = epilogue.residual != Epilogue::Residual::None;
+  int64_t xPixel = shape.strideW * shape.x.pixel * dot.xBytes() / dot.kr();
+  auto blockAt = [&](Val index) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);
-    base.xStride = shape.strideW * shape.x.pixel;
+    base.xStride = xPixel;
     base.outStride = shape.out.pixel;
     base.residualStride = shape.residual.pixel;
-    std::vector<Val> fetched;
-    if (prefetches) {
-      // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
-      int64_t steps = reduction.steps * tiles;
-      for (const Reduction::Level &level : reduction.levels)
-        steps *= level.count;
-      base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(steps), k.index(1));
-      fetched = {k.shiftLeft(k.addressOf(k.offset(base.weights, panel)), 8)};
-    }
-    k.forLoop(row.from, row.to, 1, fetched, [&](Val unit, const std::vector<Val> &fetchedRow) {
-      Val image = unit / k.index(shape.outH), y = unit - image * k.index(shape.outH);
-      auto rowOf = [&](Val pointer, const PlaneStrides &s, int64_t step) {
-        return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row * step));
-      };
-      TilePointers at = base;
-      at.x = rowOf(base.x, shape.x, shape.strideH);
-      at.out = rowOf(base.out, shape.out, 1);
-      if (epilogue.residual != Epilogue::Residual::None)
-        at.residual = rowOf(base.residual, shape.residual, 1);
-      return k.forLoop(0, tiles, 1, fetchedRow, [&](Val i, const std::vector<Val> &fetchedTile) {
-        Val x = smaller(i * k.index(positions), k.index(shape.outW - positions));
-        TilePointers here = at;
-        if (prefetches)
-          here.prefetch = fetchedTile[0];
-        here.x = k.offset(at.x, x * k.index(shape.strideW * shape.x.pixel));
-        here.out = k.offset(at.out, x * k.index(shape.out.pixel));
-        if (epilogue.residual != Epilogue::Residual::None)
-          here.residual = k.offset(at.residual, x * k.index(shape.residual.pixel));
-        Val next = emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
-        return prefetches ? std::vector<Val>{next} : std::vector<Val>();
+    return base;
+  };
+  // The tiles of one row; at.x is where its windows begin. Carries what is to be fetched next, or nothing.
+  auto tilesOfRow = [&](TilePointers at, Val image, Val y, int64_t vectors, int64_t lanes, const std::vector<Val> &fetched) {
+    at.out = rowOf(at.out, shape.out, image, y);
+    if (hasResidual)
+      at.residual = rowOf(at.residual, shape.residual, image, y);
+    return k.forLoop(0, tiles, 1, fetched, [&](Val i, const std::vector<Val> &fetchedTile) {
+      Val x = smaller(i * k.index(positions), k.index(shape.outW - positions));
+      TilePointers here = at;
+      if (!fetchedTile.empty())
+        here.prefetch = fetchedTile[0];
+      here.x = k.offset(at.x, x * k.index(xPixel));
+      here.out = k.offset(at.out, x * k.index(shape.out.pixel));
+      if (hasResidual)
+        here.residual = k.offset(at.residual, x * k.index(shape.residual.pixel));
+      Val next = emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
+      return fetchedTile.empty() ? std::vector<Val>() : std::vector<Val>{next};
+    });
+  };
+  auto forRows = [&](const std::vector<Val> &init, const std::function<std::vector<Val>(Val image, Val y, const std::vector<Val> &)> &body) {
+    k.forLoop(row.from, row.to, 1, init, [&](Val unit, const std::vector<Val> &carried) {
+      Val image = unit / k.index(shape.outH);
+      return body(image, unit - image * k.index(shape.outH), carried);
+    });
+  };
+  if (dot.wide) {
+    forRows({}, [&](Val image, Val y, const std::vector<Val> &) {
+      widenRows(k, shape, dot, rowOf(args[PaX], shape.x, image, y * k.index(shape.strideH)), args[PaScratch]);
+      forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+        TilePointers at = blockAt(index);
+        at.x = args[PaScratch];
+        tilesOfRow(at, image, y, vectors, lanes, {});
+      });
+      return std::vector<Val>();
+    });
+  } else {
+    forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
+      TilePointers base = blockAt(index);
+      std::vector<Val> fetched;
+      if (panel >= kPrefetchedPanel) {
+        // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
+        int64_t steps = reduction.steps * tiles;
+        for (const Reduction::Level &level : reduction.levels)
+          steps *= level.count;
+        base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(steps), k.index(1));
+        fetched = {k.shiftLeft(k.addressOf(k.offset(base.weights, panel)), 8)};
+      }
+      forRows(fetched, [&](Val image, Val y, const std::vector<Val> &fetchedRow) {
+        TilePointers at = base;
+        at.x = rowOf(base.x, shape.x, image, y * k.index(shape.strideH));
+        return tilesOfRow(at, image, y, vectors, lanes, fetchedRow);
       });
     });
-  });
+  }
   emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread,
                threads, epilogue.excess ? -128 : 0);
   k.end();
@@ -199,17 +256,24 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
 }
 
 void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body) {
-  Val from = rows.from;
-  llvm::SmallVector<int64_t, 3> heights = {positions};
-  if (positions >= 8)
-    heights.push_back(4);
-  if (positions > 1)
-    heights.push_back(1);
-  for (int64_t height : heights) {
-    Val to = height == 1 ? rows.to : from + (rows.to - from) / k.index(height) * k.index(height);
-    k.forLoop(from, to, height, [&](Val row) { body(row, height); });
-    from = to;
+  llvm::SmallVector<int64_t, 4> heights;
+  for (int64_t height : {positions, int64_t(8), int64_t(4), int64_t(1)})
+    if (heights.empty() || height < heights.back())
+      heights.push_back(height);
+  Val count = rows.to - rows.from;
+  auto tiles = [&](int64_t height) { return (count + k.index(height - 1)) / k.index(height); };
+  // A tile costs as much as its rows and two and a half more for weights and loop.
+  Val best = k.index(heights.back()), least = tiles(1) * k.index(2 * heights.back() + 5);
+  for (int64_t height : llvm::reverse(llvm::ArrayRef(heights).drop_back())) {
+    Val cost = tiles(height) * k.index(2 * height + 5);
+    Val better = compare(Cmp::Ge, count, k.index(height)) & compare(Cmp::Le, cost, least);
+    best = select(better, k.index(height), best);
+    least = select(better, cost, least);
   }
+  for (int64_t height : heights)
+    k.ifThen(compare(Cmp::Eq, best, k.index(height)), [&] {
+      k.forLoop(rows.from, rows.to, height, [&](Val row) { body(height == 1 ? row : smaller(row, rows.to - k.index(height)), height); });
+    });
 }
 
 std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,

@@ -9,15 +9,17 @@ namespace triton {
 
 std::string TileChoice::name() const { return std::to_string(positions) + "x" + std::to_string(dot.nr()); }
 
-TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess) {
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess,
+                      bool wide) {
   TileChoice tile;
   tile.dot.kind = target.dotKind(trits);
   tile.dot.actUnsigned = actUnsigned;
   tile.dot.excess = excess && tile.dot.biased();
   tile.dot.lanes = target.lanes32();
+  tile.dot.wide = wide && tile.dot.kind == DotKind::MaddWd;
   int64_t lanes = tile.dot.lanes, registers = target.vectorRegisters;
   // Registers beside accumulators and weights: the broadcast, and what the dot product needs on the way.
-  int64_t spare = tile.dot.kind == DotKind::Dpbusd ? 1 : 3;
+  int64_t spare = tile.dot.kind == DotKind::Dpbusd ? 1 : tile.dot.wide ? 2 : 3;
   if (tile.dot.biased() && !tile.dot.excess)
     ++spare; // the constant 0x80
   bool neon = tile.dot.kind == DotKind::MulLong;
@@ -125,8 +127,13 @@ private:
     for (Val &v : weights)
       v = k.signExtend(v, k.i16());
     for (int64_t p = 0; p < positions; ++p) {
-      Val pair = k.bitcast(k.splat(k.load(k.i16(), k.offset(x, p * xStride)), dot.lanes), bytes);
-      Val a = dot.actUnsigned ? k.zeroExtend(pair, k.i16()) : k.signExtend(pair, k.i16());
+      Val a;
+      if (dot.wide) {
+        a = k.bitcast(k.splat(k.load(k.i32(), k.offset(x, p * xStride)), dot.lanes), k.vec(dot.lanes * 2, k.i16()));
+      } else {
+        Val pair = k.bitcast(k.splat(k.load(k.i16(), k.offset(x, p * xStride)), dot.lanes), bytes);
+        a = dot.actUnsigned ? k.zeroExtend(pair, k.i16()) : k.signExtend(pair, k.i16());
+      }
       for (int64_t v = 0; v < vectors; ++v)
         acc[p * vectors + v] = acc[p * vectors + v] + k.intrinsic(name, i32s(), {a, weights[v]});
     }
@@ -208,7 +215,7 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
   auto body = [&](Running in, Val x, int64_t useSets) {
     for (int64_t s = 0; s < useSets; ++s) {
       DotEmitter::Accumulators acc(in.acc.begin() + s * count, in.acc.begin() + (s + 1) * count);
-      emitter.emit(acc, k.offset(x, s * group * dot.kr()), at.xStride, k.offset(in.w, s * group * stepBytes), group);
+      emitter.emit(acc, k.offset(x, s * group * dot.xBytes()), at.xStride, k.offset(in.w, s * group * stepBytes), group);
       std::copy(acc.begin(), acc.end(), in.acc.begin() + s * count);
     }
     in.w = k.offset(in.w, useSets * group * stepBytes);
@@ -221,15 +228,15 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
   auto run = [&](Running in, Val x, int64_t steps) {
     int64_t stride = sets * group, whole = steps / stride * stride;
     // Where positions overlap, LLVM would keep what the steps share and run out of registers.
-    bool overlaps = positions > 1 && at.xStride < steps * dot.kr();
+    bool overlaps = positions > 1 && at.xStride < steps * dot.xBytes();
     if (dot.kind == DotKind::Dpbusd && steps / stride <= kUnrolledSteps && whole == steps && !overlaps) {
       for (int64_t step = 0; step < whole; step += stride)
-        in = body(in, k.offset(x, step * dot.kr()), sets);
+        in = body(in, k.offset(x, step * dot.xBytes()), sets);
       return in;
     }
     auto loop = [&](Running r, int64_t from, int64_t to, int64_t useSets) {
       auto each = [&](Val iv, const std::vector<Val> &values) { return pack(body(unpack(values, prefetches), k.offset(x, iv), useSets)); };
-      return unpack(k.forLoop(from * dot.kr(), to * dot.kr(), useSets * group * dot.kr(), pack(r), each), prefetches);
+      return unpack(k.forLoop(from * dot.xBytes(), to * dot.xBytes(), useSets * group * dot.xBytes(), pack(r), each), prefetches);
     };
     in = loop(in, 0, whole, sets);
     return loop(in, whole, steps, 1);
@@ -252,14 +259,14 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
     if (level == reduction.levels.size()) {
       if (!narrows || !wide)
         return run(in, x, reduction.steps);
-      int64_t whole = reduction.steps / kNarrowSteps * kNarrowSteps, bytes = kNarrowSteps * dot.kr();
+      int64_t whole = reduction.steps / kNarrowSteps * kNarrowSteps, bytes = kNarrowSteps * dot.xBytes();
       auto each = [&](Val iv, const std::vector<Val> &values) {
         return pack(narrowly(unpack(values, prefetches), [&](Running narrow) { return run(narrow, k.offset(x, iv), kNarrowSteps); }));
       };
-      in = unpack(k.forLoop(0, whole * dot.kr(), bytes, pack(in), each), prefetches);
+      in = unpack(k.forLoop(0, whole * dot.xBytes(), bytes, pack(in), each), prefetches);
       if (whole == reduction.steps)
         return in;
-      return narrowly(in, [&](Running narrow) { return run(narrow, k.offset(x, whole * dot.kr()), reduction.steps - whole); });
+      return narrowly(in, [&](Running narrow) { return run(narrow, k.offset(x, whole * dot.xBytes()), reduction.steps - whole); });
     }
     const Reduction::Level &l = reduction.levels[level];
     auto each = [&](Val iv, const std::vector<Val> &values) {

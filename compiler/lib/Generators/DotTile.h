@@ -10,14 +10,14 @@
 
 namespace triton {
 
-/// The reduction of one output: nested loops over taps around a run of contiguous bytes. Weights lie in the same order without gaps.
+/// The reduction of one output: nested loops over taps around a run of contiguous elements. Weights lie in the same order without gaps.
 struct Reduction {
   struct Level {
     int64_t count;   ///< iterations
     int64_t xStride; ///< bytes between them in the activations
   };
   std::vector<Level> levels; ///< outermost first
-  int64_t steps = 1;         ///< of KR bytes each, contiguous
+  int64_t steps = 1;         ///< of KR elements each, contiguous
 };
 
 /// What a tile computes with.
@@ -25,10 +25,12 @@ struct DotSpec {
   DotKind kind = DotKind::MaddWd;
   bool actUnsigned = true;
   bool excess = false; ///< signed codes lie in memory as code + 128 (Layout::excess)
+  bool wide = false;   ///< MaddWd: activations lie as 16-bit words, so that a broadcast of two steps is one load
   int64_t lanes = 4;   ///< 32-bit lanes of a vector
   int64_t vectors = 2; ///< V of a panel
   int64_t kr() const { return dotSteps(kind); }
   int64_t nr() const { return lanes * vectors; }
+  int64_t xBytes() const { return wide ? 2 * kr() : kr(); } ///< of the activations, one step
   /// Signed codes go to an unsigned instruction as code + 128; the sums then start at -128 * sum(w). Unless they lie so in memory,
   /// every broadcast adds the 128.
   bool biased() const { return dotWantsUnsigned(kind) && !actUnsigned; }
@@ -41,8 +43,10 @@ struct TileChoice {
   std::string name() const; ///< "14x32"
 };
 
-/// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes).
-TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess = false);
+/// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes). `wide`: activations may be given as words
+/// to what multiplies words.
+TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess = false,
+                      bool wide = false);
 
 /// What happens to finished sums: y = fma(f(acc), m, t), then codes or reals. Arrays are padded to whole panels.
 struct Epilogue {

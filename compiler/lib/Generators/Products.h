@@ -43,6 +43,11 @@ struct DepthwiseShape {
 /// The reduction that a convolution's layout gives.
 Reduction convReduction(const ConvShape &shape, const DotSpec &dot);
 
+/// True if a convolution that multiplies words should first widen the rows that one row of the output reads: few enough to stay close.
+bool wideRowsPay(const TargetDesc &target, const ConvShape &shape);
+/// Bytes of scratch that PaScratch points at; 0 if the convolution needs none.
+int64_t convScratch(const ConvShape &shape, const TileChoice &tile);
+
 /// The arguments of a product function, in order. Unused pointers are null.
 enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaScratch, PaCount };
 
@@ -78,7 +83,7 @@ struct Range {
 };
 Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
 
-/// Covers rows by tiles of `positions`, what is left by tiles of four, what is left then one by one.
+/// Covers rows by tiles of `positions`, 8, 4 or 1 rows, whichever costs least for their number; the last tile overlaps its neighbour.
 void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body);
 
 /// Fills the halo of an NHWC tensor with zeros, or what stands for them; the parts of all threads together cover it. `out` is at element

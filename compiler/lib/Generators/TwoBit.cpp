@@ -2,7 +2,8 @@
 //
 //   one row of x:   mask two bits of every byte and multiply where they lie (the unsigned operand is (w + 1) * 4^g), one sum for each of the
 //                   four places; shifted once at the end, less the sum of x for the 1 that is in every code
-//   several rows:   each block of weights becomes bytes in this thread's scratch first, then the register tile takes it
+//   a batch:        two bits of every byte at a time, shifted down and masked, meet all rows of a tile
+//   many rows:      each block of weights becomes bytes in this thread's scratch first, then the register tile takes it
 //
 // x is the signed operand: unsigned codes are taken less 128, and the sums start at 128 * sum(w).
 #include "Products.h"
@@ -24,9 +25,16 @@ public:
   void emit() {
     int64_t nr = dot.nr(), blocks = (shape.storedChannels + nr - 1) / nr;
     Range block = partition(k, k.index(blocks), args[PaThread], args[PaThreads]);
-    Val few = compare(Cmp::Lt, args[PaRows], k.index(kFewRows));
-    k.ifElse(few, {}, [&] { return fewRows(block), std::vector<Val>(); }, [&] { return manyRows(block), std::vector<Val>(); });
+    Val few = compare(Cmp::Lt, args[PaRows], k.index(kFewRows)), batch = compare(Cmp::Le, args[PaRows], k.index(kBatchRows));
+    k.ifElse(few, {}, [&] { return fewRows(block), std::vector<Val>(); }, [&] {
+      return k.ifElse(batch, {}, [&] { return batchRows(block), std::vector<Val>(); }, [&] { return manyRows(block), std::vector<Val>(); });
+    });
   }
+
+  /// Bytes of a prepared row: whole vectors, and an odd number of them, so that rows do not meet in one set of the cache.
+  static int64_t preparedRow(int64_t inputs) { return ((inputs + 63) / 64 | 1) * 64; }
+  /// Up to here unpacking a block for all rows costs more than it saves.
+  static constexpr int64_t kBatchRows = 16;
 
 private:
   /// Up to here a row at a time is faster than unpacking.
@@ -67,8 +75,8 @@ private:
 
   // ---- One row after the other -----------------------------------------------------------------------------------------
 
-  /// Writes x as signed bytes to the scratch, zeros behind it; gives its sum in all lanes.
-  Val prepareRow(Val x) {
+  /// Writes x as signed bytes to `to`, zeros behind it; gives its sum in all lanes.
+  Val prepareRow(Val x, Val to) {
     bool flips = dot.actUnsigned || dot.excess;
     Val ones = k.constantInt(bytes(), 1), flip = k.constantInt(bytes(), -128);
     int64_t whole = inputs / 64 * 64, rest = inputs - whole;
@@ -78,7 +86,7 @@ private:
     };
     Val sum = k.forLoop(0, whole, 64, {k.constantInt(i32s(), 0)}, [&](Val i, const std::vector<Val> &carried) {
       Val v = k.load(bytes(), k.offset(x, i));
-      return std::vector<Val>{each(carried[0], flips ? v ^ flip : v, k.offset(args[PaScratch], i))};
+      return std::vector<Val>{each(carried[0], flips ? v ^ flip : v, k.offset(to, i))};
     })[0];
     if (rest > 0) {
       Val v = k.load(bytes(), k.offset(x, whole)); // behind the row lies something that may be read
@@ -87,7 +95,7 @@ private:
       llvm::SmallVector<int32_t> keep;
       for (int32_t i = 0; i < 64; ++i)
         keep.push_back(i < rest ? i : 64);
-      sum = each(sum, k.shuffle(v, k.constantInt(bytes(), 0), keep), k.offset(args[PaScratch], whole));
+      sum = each(sum, k.shuffle(v, k.constantInt(bytes(), 0), keep), k.offset(to, whole));
     }
     for (int64_t width = 8; width >= 1; width /= 2) {
       llvm::SmallVector<int32_t> swapped;
@@ -100,7 +108,7 @@ private:
 
   void fewRows(const Range &range) {
     k.forLoop(k.index(0), args[PaRows], 1, [&](Val row) {
-      Val total = prepareRow(k.offset(args[PaX], row * k.index(shape.xRow)));
+      Val total = prepareRow(k.offset(args[PaX], row * k.index(shape.xRow)), args[PaScratch]);
       forBlocks(range, [&](Val block, int64_t vectors, int64_t lanes) {
         Val weights = k.offset(args[PaWeights], block * k.index(panel));
         std::vector<Val> acc(vectors * 4, k.constantInt(i32s(), 0));
@@ -127,6 +135,50 @@ private:
           sums.push_back(dot.actUnsigned ? sum + k.load(i32s(), k.offset(here.start, v * 64), 64) : sum);
         }
         emitTileEnd(k, epilogue, sums, here, 16, 1, vectors, lanes);
+      });
+    });
+  }
+
+  // ---- A batch ---------------------------------------------------------------------------------------------------------
+
+  void batchRows(const Range &range) {
+    Val xRow = k.index(preparedRow(inputs)), totals = k.offset(args[PaScratch], kBatchRows * preparedRow(inputs));
+    k.forLoop(k.index(0), args[PaRows], 1, [&](Val row) {
+      Val total = prepareRow(k.offset(args[PaX], row * k.index(shape.xRow)), k.offset(args[PaScratch], row * xRow));
+      k.store(total, k.offset(totals, row * k.index(64)), 64);
+    });
+    forBlocks(range, [&](Val block, int64_t vectors, int64_t lanes) {
+      Val weights = k.offset(args[PaWeights], block * k.index(panel));
+      forRowTiles(k, {k.index(0), args[PaRows]}, 8, [&](Val row, int64_t rows) {
+        Val x = k.offset(args[PaScratch], row * xRow);
+        std::vector<Val> sums(rows * vectors, k.constantInt(i32s(), 0));
+        sums = k.forLoop(0, groups, 1, sums, [&](Val g, const std::vector<Val> &carried) {
+          std::vector<Val> next = carried;
+          Val at = k.offset(weights, g * k.index(dot.vectors * 64)), xs = k.offset(x, g * k.index(kSteps));
+          std::vector<Val> codes;
+          for (int64_t v = 0; v < vectors; ++v)
+            codes.push_back(k.load(i32s(), k.offset(at, v * 64), 64));
+          for (int64_t place = 0; place < 4; ++place) {
+            std::vector<Val> w;
+            for (Val each : codes)
+              w.push_back(k.bitcast(place ? k.shiftRightLogical(each, 2 * place) : each, bytes()) & k.constantInt(bytes(), 3));
+            for (int64_t p = 0; p < rows; ++p) {
+              Val quad = k.splat(k.load(k.i32(), k.offset(xs, p * preparedRow(inputs) + place * 4)), 16);
+              for (int64_t v = 0; v < vectors; ++v)
+                next[p * vectors + v] = dpbusd(next[p * vectors + v], w[v], quad);
+            }
+          }
+          return next;
+        });
+        TilePointers here = pointersAt(block, row);
+        for (int64_t p = 0; p < rows; ++p) {
+          Val total = k.load(i32s(), k.offset(k.offset(totals, row * k.index(64)), p * 64), 64);
+          for (int64_t v = 0; v < vectors; ++v) {
+            Val sum = sums[p * vectors + v] - total;
+            sums[p * vectors + v] = dot.actUnsigned ? sum + k.load(i32s(), k.offset(here.start, v * 64), 64) : sum;
+          }
+        }
+        emitTileEnd(k, epilogue, sums, here, 16, rows, vectors, lanes);
       });
     });
   }
@@ -172,7 +224,8 @@ bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits)
 }
 
 int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile) {
-  return (shape.inputs + kSteps - 1) / kSteps * kSteps * tile.dot.nr() + 64;
+  int64_t unpacked = (shape.inputs + kSteps - 1) / kSteps * kSteps * tile.dot.nr() + 64;
+  return std::max(unpacked, TwoBitLinear::kBatchRows * (TwoBitLinear::preparedRow(shape.inputs) + 64));
 }
 
 std::string emitTwoBitLinear(KernelBuilder &k, const std::string &name, const LinearShape &shape, const TileChoice &tile,
