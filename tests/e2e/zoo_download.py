@@ -135,12 +135,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.whole()
         self.answer(200, CONTENT[:5000], len(CONTENT))
         self.wfile.flush()
-        self.server.over.wait(20)
+        self.server.over.wait(120)
 
     def serve_silent(self, count):
         if count > 1:
             return self.whole()
-        self.server.over.wait(20)
+        self.server.over.wait(120)
 
     def serve_corrupt(self, _):
         self.answer(200, CONTENT[:1000] + b"?" + CONTENT[1001:])
@@ -255,7 +255,7 @@ class Downloads(unittest.TestCase):
     def environment(self, **env):
         kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith("TRITON_DSL_")}
         return {**kept, "TRITON_DSL_ZOO": self.zoo, "TRITON_DSL_CACHE_DIR": self.top + "/cache", "TRITON_DSL_DOWNLOAD_BACKOFF_MS": "10",
-                "TRITON_DSL_DOWNLOAD_STALL_MS": "400", **env}
+                "TRITON_DSL_DOWNLOAD_STALL_MS": "60000", **env}
 
     def run_triton(self, *words, status=0, env=None):
         done = subprocess.run(self.words(*words), capture_output=True, text=True, timeout=60, env=self.environment(**(env or {})))
@@ -341,7 +341,7 @@ class Downloads(unittest.TestCase):
     def test_stalls_and_silence(self):
         for behaviour in ("stall", "silent"):
             with self.subTest(behaviour):
-                said = self.fetched(behaviour)[0]
+                said = self.fetched(behaviour, env={"TRITON_DSL_DOWNLOAD_STALL_MS": "300"})[0]
                 self.assertIn("less than 1024 bytes in 1 s", said)
                 os.remove(self.store + "/models/tiny-none/w.safetensors")
 
@@ -401,9 +401,9 @@ class Downloads(unittest.TestCase):
 
     def test_interrupted_process_leaves_what_the_next_goes_on_with(self):
         path = self.model("stall")
-        process = subprocess.Popen(self.words("download", "tiny-none"), stderr=subprocess.DEVNULL, env=self.environment(TRITON_DSL_DOWNLOAD_STALL_MS="30000"))
+        process = subprocess.Popen(self.words("download", "tiny-none"), stderr=subprocess.DEVNULL, env=self.environment())
         partial = f"{self.store}/partial/{sha(CONTENT)}"
-        for _ in range(500):
+        for _ in range(3000):
             if os.path.exists(partial) and os.path.getsize(partial) == 5000:
                 break
             time.sleep(0.01)
