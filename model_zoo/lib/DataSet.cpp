@@ -1,8 +1,6 @@
 // Which format lies in a folder.
 #include "DataSet.h"
 
-#include "Idx.h"
-
 #include <filesystem>
 
 namespace triton::zoo {
@@ -19,15 +17,7 @@ static std::string expectedFiles(const std::string &name) {
   return "a folder of JPEG or PNG files for each class (or such folders in val/)";
 }
 
-Result<std::unique_ptr<DataSet>> openDataSet(const DataSetRequest &given) {
-  DataSetRequest request = given;
-  if (request.folder.empty()) {
-    if (request.name != "fashion-mnist")
-      return Error{"the data set" + (request.name.empty() ? "" : " '" + request.name + "'") + " is needed: --data-dir DIR, where DIR holds " +
-                       expectedFiles(request.name) + ", or images.npy and labels.npy",
-                   ErrorKind::Environment};
-    request.folder = fashionMnistFolder();
-  }
+Result<std::unique_ptr<DataSet>> openDataSet(const DataSetRequest &request) {
   if (request.classes == 0 || request.classes > 65535)
     return Error{"data sets have 1 to 65535 classes, the network has " + std::to_string(request.classes)};
   std::error_code error;

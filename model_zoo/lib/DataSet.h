@@ -22,7 +22,7 @@ struct ImageShape {
 /// What a network needs of a data set.
 struct DataSetRequest {
   std::string name;   ///< the data set of its manifest (`cifar10`), or empty
-  std::string folder; ///< where it lies; empty: where the system keeps it, if it does
+  std::string folder; ///< where it lies
   bool training = false;
   ImageShape shape;
   uint32_t classes = 0;

@@ -55,6 +55,13 @@ static Result<ZooModel> readManifest(const fs::path &folder, const std::string &
   model.keys = string("keys");
   model.differs = string("differs");
   model.citation = string("citation");
+  if (const json::Value *preprocessing = value->find("preprocessing")) {
+    const json::Value *resize = preprocessing->find("resize"), *filter = preprocessing->find("interpolation");
+    const std::optional<Filter> kind = filter && filter->asString() ? filterNamed(*filter->asString()) : std::nullopt;
+    if (!resize || !resize->asInt() || *resize->asInt() < 1 || *resize->asInt() > (1 << 15) || !kind)
+      return Error{file.string() + ": 'preprocessing' needs 'resize', the length of the shorter side, and 'interpolation', bilinear or bicubic"};
+    model.preparation = {uint32_t(*resize->asInt()), *kind};
+  }
   if (std::string weights = string("weights"); !weights.empty()) {
     // A manifest names files of its own folder only.
     if (weights.find('/') != std::string::npos || !isSafePath(weights)) return Error{file.string() + ": 'weights' must be a file of this folder"};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "Assets.h"
+#include "Resize.h"
 
 #include "triton/Support/Result.h"
 
@@ -25,6 +26,7 @@ struct ZooModel {
   std::string keys;        ///< whose parameter names the program has: `torchvision resnet18`; may be empty
   std::string differs;     ///< in what it differs from that network; may be empty
   std::string citation;
+  Preparation preparation; ///< of pictures: `preprocessing` of the manifest
   std::optional<double> accuracy, fp32Accuracy; ///< as the trainer measured them, 0..1
 };
 

@@ -22,9 +22,8 @@ int runBench(const Arguments &arguments) {
 
   Result<OpenModel> model = openModel(arguments, arguments.positional[0]);
   if (!model) return model.error().message.empty() ? int(kInputAtFault) : fail(arguments, model.error());
-  Result<Runner> runner = Runner::create(*model, int(*threads), *batch);
+  Result<Runner> runner = runnerWithInputs(arguments, *model, int(*threads), *batch);
   if (!runner) return fail(arguments, runner.error());
-  for (size_t i = 0; i < model->inputs.size(); ++i) fillWithPattern(runner->input(i), tri_dtype(model->inputs[i].dtypes[0]));
 
   using Clock = Timing::Clock;
   auto timed = [&](double &ms) -> Result<void> {
@@ -54,6 +53,7 @@ int runBench(const Arguments &arguments) {
   o.append("variant", model->variant());
   o.append("threads", *threads);
   o.append("batch", *batch);
+  o.append("input", arguments.has(OptionId::Input) ? "given" : "pattern");
   o.append("warmup", *warmup);
   o.append("iterations", *iterations);
   o.append("mean_ms", s.mean);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 
 namespace triton::driver {
@@ -45,7 +46,68 @@ static Result<HostTensor> readArchive(const std::string &file, const std::string
   return Error{fmt::format("{}: no array '{}' for the input of that name; it holds: {}", file, name, names.empty() ? "none" : names)};
 }
 
-Result<GivenInput> readInput(const tri_tensor_info &tensor, const std::string &file) {
+std::optional<zoo::ImageShape> imageShapeOf(const tri_tensor_info &tensor) {
+  std::vector<int64_t> dims(tensor.dims, tensor.dims + tensor.rank);
+  // A batch of any size, or one that was fixed to a single image.
+  if (!dims.empty() && (dims[0] < 0 || (dims[0] == 1 && (dims.size() == 4 || dims.size() == 2)))) dims.erase(dims.begin());
+  for (int64_t size : dims)
+    if (size < 1 || size > (1 << 24)) return std::nullopt;
+  auto shape = [](int64_t c, int64_t h, int64_t w) { return zoo::ImageShape{uint32_t(c), uint32_t(h), uint32_t(w)}; };
+  if (dims.size() == 3 && (dims[0] == 1 || dims[0] == 3)) return shape(dims[0], dims[1], dims[2]);
+  if (dims.size() == 2) return shape(1, dims[0], dims[1]);
+  if (dims.size() != 1) return std::nullopt;
+  for (int64_t channels : {1, 3}) {
+    const auto side = int64_t(std::lround(std::sqrt(double(dims[0]) / double(channels))));
+    if (channels * side * side == dims[0]) return shape(channels, side, side);
+  }
+  return std::nullopt;
+}
+
+bool accepts(const tri_tensor_info &tensor, tri_dtype dtype) {
+  for (uint32_t d = 0; d < tensor.dtype_count; ++d)
+    if (tensor.dtypes[d] == dtype) return true;
+  return false;
+}
+
+Result<std::optional<uint32_t>> resizeOption(const Arguments &arguments) {
+  if (!arguments.has(OptionId::Resize)) return std::optional<uint32_t>();
+  Result<int64_t> size = arguments.number(OptionId::Resize, 0, 1, 1 << 15);
+  if (!size) return size.takeError();
+  return std::optional<uint32_t>(uint32_t(*size));
+}
+
+/// A picture, cut to the input's size: as it is where that is its size, otherwise as classifiers are evaluated.
+static Result<GivenInput> readPicture(const Arguments &arguments, const tri_tensor_info &tensor, const std::string &file) {
+  std::optional<zoo::ImageShape> shape = imageShapeOf(tensor);
+  if (!shape) return Error{fmt::format("{}: input '{}' of shape {} takes no picture", file, tensor.name, shapeText(tensor))};
+  if (!accepts(tensor, TRI_UINT8))
+    return Error{fmt::format("{}: input '{}' does not take uint8, as pictures are; give a .npy of {}", file, tensor.name,
+                             tri_dtype_name(tri_dtype(tensor.dtypes[0])))};
+  Result<std::optional<uint32_t>> resize = resizeOption(arguments);
+  if (!resize) return resize.takeError();
+  Result<zoo::Image> image = zoo::readImage(file);
+  if (!image) return image.takeError();
+  zoo::Preparation preparation;
+  if (*resize)
+    preparation.resize = **resize;
+  else if (image->width != shape->width || image->height != shape->height)
+    preparation.resize = (std::max(shape->width, shape->height) * 8 + 3) / 7; // 256 for 224
+  Result<zoo::Image> prepared = zoo::prepareImage(*image, preparation, shape->width, shape->height, file);
+  if (!prepared) return prepared.takeError();
+  if (preparation.resize && !arguments.has(OptionId::Quiet))
+    fmt::print(stderr, "triton: {}: {} x {} pixels, the shorter side resized to {}, {} x {} in the centre taken\n", file, image->width, image->height,
+               preparation.resize, shape->width, shape->height);
+  GivenInput out{};
+  out.dtype = TRI_UINT8;
+  out.batch = 1;
+  out.bytes.resize(shape->elements());
+  zoo::writePlanes(*prepared, shape->channels, out.bytes.data());
+  for (uint32_t i = 0; i < tensor.rank; ++i) out.shape.push_back(tensor.dims[i] < 0 ? 1 : tensor.dims[i]);
+  return out;
+}
+
+Result<GivenInput> readInput(const Arguments &arguments, const tri_tensor_info &tensor, const std::string &file) {
+  if (zoo::hasImageName(file)) return readPicture(arguments, tensor, file);
   GivenInput out{};
   int64_t perBatch = elementCount(tensor, 1);
   bool batched = tensor.rank > 0 && tensor.dims[0] < 0;
@@ -115,7 +177,7 @@ Result<std::vector<GivenInput>> readInputs(const Arguments &arguments, const Ope
   std::vector<GivenInput> out;
   outBatch = 1;
   for (size_t i = 0; i < files->size(); ++i) {
-    Result<GivenInput> input = readInput(model.inputs[i], (*files)[i]);
+    Result<GivenInput> input = readInput(arguments, model.inputs[i], (*files)[i]);
     if (!input) return input.takeError();
     bool batched = model.inputs[i].rank > 0 && model.inputs[i].dims[0] < 0;
     if (batched && outBatch != 1 && input->batch != outBatch)
@@ -124,6 +186,27 @@ Result<std::vector<GivenInput>> readInputs(const Arguments &arguments, const Ope
     out.push_back(std::move(*input));
   }
   return out;
+}
+
+Result<Runner> runnerWithInputs(const Arguments &arguments, const OpenModel &model, int threads, int64_t &batch) {
+  std::vector<GivenInput> given;
+  if (arguments.has(OptionId::Input)) {
+    if (arguments.has(OptionId::Batch)) return Error{"--input states the batch: leave out --batch", ErrorKind::Usage};
+    Result<std::vector<GivenInput>> inputs = readInputs(arguments, model, batch);
+    if (!inputs) return inputs.takeError();
+    given = std::move(*inputs);
+  }
+  Result<Runner> runner = Runner::create(model, threads, batch);
+  if (!runner) return runner;
+  for (size_t i = 0; i < model.inputs.size(); ++i) {
+    if (given.empty()) {
+      fillWithPattern(runner->input(i), tri_dtype(model.inputs[i].dtypes[0]));
+    } else {
+      runner->setInputDtype(i, given[i].dtype);
+      std::memcpy(runner->input(i).data(), given[i].bytes.data(), given[i].bytes.size());
+    }
+  }
+  return runner;
 }
 
 void fillWithPattern(PaddedBuffer &buffer, tri_dtype dtype) {

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 namespace triton::driver {
 
 /// The steps of the entry point with everything but their times.
@@ -59,29 +57,6 @@ static Result<void> measure(const Arguments &arguments, Runner &runner, Profile 
   return {};
 }
 
-/// The runner with its inputs filled, and in `profile` how.
-static Result<Runner> prepare(const Arguments &arguments, const OpenModel &model, Profile &profile) {
-  std::vector<GivenInput> given;
-  profile.input = arguments.has(OptionId::Input) ? "given" : "pattern";
-  if (arguments.has(OptionId::Input)) {
-    if (arguments.has(OptionId::Batch)) return Error{"--input states the batch: leave out --batch", ErrorKind::Usage};
-    Result<std::vector<GivenInput>> inputs = readInputs(arguments, model, profile.batch);
-    if (!inputs) return inputs.takeError();
-    given = std::move(*inputs);
-  }
-  Result<Runner> runner = Runner::create(model, int(profile.threads), profile.batch);
-  if (!runner) return runner;
-  for (size_t i = 0; i < model.inputs.size(); ++i) {
-    if (given.empty()) {
-      fillWithPattern(runner->input(i), tri_dtype(model.inputs[i].dtypes[0]));
-    } else {
-      runner->setInputDtype(i, given[i].dtype);
-      std::memcpy(runner->input(i).data(), given[i].bytes.data(), given[i].bytes.size());
-    }
-  }
-  return runner;
-}
-
 int runProfile(const Arguments &arguments) {
   if (arguments.positional.size() != 1)
     return fail(arguments, Error{"profile needs one file: triton profile M.tern", ErrorKind::Usage});
@@ -119,7 +94,8 @@ int runProfile(const Arguments &arguments) {
     options.threads = unsigned(profile.threads);
     profile.peaks = measurePeaks(options);
   }
-  Result<Runner> runner = prepare(arguments, *model, profile);
+  profile.input = arguments.has(OptionId::Input) ? "given" : "pattern";
+  Result<Runner> runner = runnerWithInputs(arguments, *model, int(profile.threads), profile.batch);
   if (!runner) return fail(arguments, runner.error());
   Result<std::vector<ProfileStep>> steps = describeSteps(*model, profile.batch);
   if (!steps) return fail(arguments, steps.error());

@@ -1,23 +1,10 @@
 // The HTML of a profile: summary, a bar for each layer, the table, the ceilings.
+#include "Html.h"
 #include "ProfileReport.h"
 
 #include <fmt/format.h>
 
 namespace triton::driver {
-
-static std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-    case '&': out += "&amp;"; break;
-    case '<': out += "&lt;"; break;
-    case '>': out += "&gt;"; break;
-    case '"': out += "&quot;"; break;
-    default: out += c;
-    }
-  }
-  return out;
-}
 
 static constexpr std::string_view style = R"(
 :root { color-scheme: light dark; --bar: #4878a8; --line: #8884; }
@@ -38,8 +25,8 @@ static std::string cell(std::optional<double> share) {
 std::string profileHtml(const Profile &p) {
   std::string out = fmt::format("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}: profile</title><style>{1}</style>"
                                 "</head><body>\n<h1>{0}</h1>\n",
-                                escaped(p.model), style);
-  out += fmt::format("<p>-O{}, {}, {} thread{}, batch {}; {} runs after {}{}.</p>\n", p.optLevel, escaped(p.variant), p.threads,
+                                htmlEscaped(p.model), style);
+  out += fmt::format("<p>-O{}, {}, {} thread{}, batch {}; {} runs after {}{}.</p>\n", p.optLevel, htmlEscaped(p.variant), p.threads,
                      p.threads == 1 ? "" : "s", p.batch, p.iterations, p.warmup,
                      p.input == "pattern" ? "; the input is a fixed pattern" : "");
   out += fmt::format("<p>Median <b>{:.4f} ms</b>, mean {:.4f} (95 % {:.4f} to {:.4f}), p95 {:.4f}, p99 {:.4f}. The steps' medians add up to "
@@ -55,10 +42,10 @@ std::string profileHtml(const Profile &p) {
     if (!layer.packing.empty()) kernel += ", " + layer.packing;
     out += fmt::format("<tr><td>{}</td><td><div class=\"bar\"><div style=\"width:{:.1f}%\"></div></div></td><td>{:.4f}</td><td>{:.1f}</td>"
                        "<td>{:.2f}</td>{}{}{}<td title=\"{}\">{}</td></tr>\n",
-                       escaped(layer.name), longest > 0 ? layer.medianMs / longest * 100 : 0.0, layer.medianMs,
+                       htmlEscaped(layer.name), longest > 0 ? layer.medianMs / longest * 100 : 0.0, layer.medianMs,
                        p.total.median > 0 ? layer.medianMs / p.total.median * 100 : 0.0, double(layer.macs) / 1e6,
                        cell(layer.macs, layer.medianMs), cell(p.shareOfPeak(layer.macs, layer.medianMs)), cell(layer.bytes, layer.medianMs),
-                       escaped(layer.reason), escaped(kernel));
+                       htmlEscaped(layer.reason), htmlEscaped(kernel));
   }
   out += fmt::format("<tr><td><b>total</b></td><td></td><td>{:.4f}</td><td>100.0</td><td>{:.2f}</td>{}{}<td></td><td></td></tr>\n</table>\n",
                      p.total.median, double(p.macs()) / 1e6, cell(p.macs(), p.total.median), cell(p.shareOfPeak(p.macs(), p.total.median)));
@@ -66,12 +53,12 @@ std::string profileHtml(const Profile &p) {
     out += fmt::format("<p>Peak is {} at {:.1f} {}, the fastest integer loop of this variant's instructions. Kernels that need fewer than one "
                        "multiply-accumulate for each one counted (Winograd, shared sums) may be above it. GB/s counts activations and "
                        "weights once.</p>\n",
-                       escaped(peak->name), peak->best, peak->unit);
+                       htmlEscaped(peak->name), peak->best, peak->unit);
   if (!p.peaks.empty()) {
     out += "<h2>Ceilings of this machine, measured now</h2>\n<table>\n<tr><th>loop</th><th>best</th><th>median</th><th>worst</th>"
            "<th>unit</th></tr>\n";
     for (const Peak &peak : p.peaks)
-      out += fmt::format("<tr><td>{}</td><td>{:.1f}</td><td>{:.1f}</td><td>{:.1f}</td><td>{}</td></tr>\n", escaped(peak.name), peak.best,
+      out += fmt::format("<tr><td>{}</td><td>{:.1f}</td><td>{:.1f}</td><td>{:.1f}</td><td>{}</td></tr>\n", htmlEscaped(peak.name), peak.best,
                          peak.median, peak.worst, peak.unit);
     out += "</table>\n";
   }

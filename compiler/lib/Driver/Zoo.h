@@ -15,22 +15,48 @@
 
 namespace triton::driver {
 
+/// What a network did on a data set.
 struct EvalResult {
   tri_model_info info{};
   std::string variant;
   int optLevel = 2;
   uint64_t macs = 0;
   size_t images = 0, correct = 0;
+  size_t correctTop5 = 0;            ///< images whose class is among the five with the largest logits
+  size_t classCount = 0;
   std::vector<uint16_t> classes;     ///< predicted class of each image
+  std::vector<uint16_t> labels;      ///< true class of each image
+  std::vector<std::string> names;    ///< of the classes; may be empty
+  std::string format, folder;        ///< of the data set
   std::string predictionsSha256;
-  double seconds = 0, medianMs = 0, compileMs = 0;
+  double seconds = 0, waitSeconds = 0; ///< of the pass over the data set; of these, waiting for images
+  double medianMs = 0, p95Ms = 0, compileMs = 0;
+  uint64_t workspaceBytes = 0;       ///< of a session for one image
+  uint64_t peakBytes = 0;            ///< resident memory at most, from after compiling to the end; 0 where the system does not tell
 };
 
-/// Compiles a zoo network and runs it over the first --limit test images.
-Result<EvalResult> evaluate(const Arguments &arguments, const zoo::ZooModel &model, const zoo::ImageSet &images,
-                            unsigned threads);
+/// Compiles a network, or opens an artifact, and runs it over the first --limit test images of the data set in `folder`.
+Result<EvalResult> evaluate(const Arguments &arguments, const zoo::ZooModel &model, const std::string &folder, unsigned threads);
+
+/// Of images of one class: how many, and how many were found.
+struct ClassResult {
+  std::string name;
+  uint64_t images = 0, correct = 0;
+};
+std::vector<ClassResult> classResults(const EvalResult &result);
+
+/// How often a class was taken for a class. Sorted by label, then by prediction; pairs that never occurred are left out.
+struct Confusion {
+  uint16_t label, predicted;
+  uint64_t count;
+};
+std::vector<Confusion> confusions(const EvalResult &result);
+
+/// The report as one HTML file with its pictures inside.
+std::string evalHtml(const zoo::ZooModel &model, const EvalResult &result, unsigned threads);
 
 // The verbs that are in files of their own.
+int zooEval(const Arguments &arguments);
 int zooList(const Arguments &arguments);
 int zooShow(const Arguments &arguments);
 int zooDownload(const Arguments &arguments);

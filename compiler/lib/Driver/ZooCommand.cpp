@@ -1,85 +1,15 @@
-// `triton zoo eval|train`, and the choice of the verb.
+// `triton zoo train`, and the choice of the verb.
 #include "Compile.h"
 #include "FrontEnd.h"
 #include "Zoo.h"
-#include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <thread>
 #include <unistd.h>
 
 namespace triton::driver {
-
-static int zooEval(const Arguments &arguments) {
-  if (arguments.positional.size() != 2)
-    return fail(arguments, Error{"zoo eval needs one network: triton zoo eval NAME ('triton zoo list' lists them)", ErrorKind::Usage});
-  Result<int64_t> threads = arguments.number(OptionId::Threads, std::max(1u, std::thread::hardware_concurrency()), 1, TRI_MAX_THREADS);
-  if (!threads) return fail(arguments, threads.error());
-  Result<zoo::ZooModel> model = zoo::findZooModel(arguments.positional[1], zooStore(arguments));
-  if (!model) return fail(arguments, model.error());
-  if (model->weights.empty() && !arguments.has(OptionId::Weights))
-    return fail(arguments, Error{fmt::format("no weights of {} are here; {}", model->name, weightsAdvice(*model))});
-  if (!arguments.has(OptionId::Weights))
-    if (Result<void> intact = zoo::verifyWeights(*model); !intact) return fail(arguments, intact.error());
-  if (model->dataset != "fashion-mnist")
-    return fail(arguments, Error{"no reader for the data set '" + model->dataset + "'", ErrorKind::Environment});
-  Result<std::string> folder = zoo::findDatasetFolder(model->dataset, arguments.get(OptionId::DataDir), zooStore(arguments));
-  if (!folder) return fail(arguments, folder.error());
-  Result<zoo::ImageSet> images = zoo::readImageSet(*folder, /*training=*/false);
-  if (!images) return fail(arguments, images.error());
-  Result<EvalResult> r = evaluate(arguments, *model, *images, unsigned(*threads));
-  if (!r) return r.error().message.empty() ? int(kInputAtFault) : fail(arguments, r.error());
-
-  std::string weightsSha256 = model->weightsSha256;
-  if (arguments.has(OptionId::Weights)) {
-    Result<std::string> bytes = readFileBytes(arguments.get(OptionId::Weights));
-    if (!bytes) return fail(arguments, bytes.error());
-    weightsSha256 = sha256Hex(*bytes);
-    model->fp32Accuracy.reset(); // the manifest's is of its own weights' twin
-  }
-  double accuracy = double(r->correct) / double(r->images);
-  double sparsity = r->info.weight_trits ? double(r->info.zero_trits) / double(r->info.weight_trits) : 0;
-  double bits = r->info.parameters ? 8.0 * double(r->info.weights_bytes) / double(r->info.parameters) : 0;
-  json::Object o;
-  o.append("model", model->name);
-  o.append("dataset", model->dataset);
-  o.append("images", int64_t(r->images));
-  o.append("accuracy", accuracy);
-  o.append("fp32_accuracy", model->fp32Accuracy ? json::Value(*model->fp32Accuracy) : json::Value(nullptr));
-  o.append("correct", int64_t(r->correct));
-  o.append("sparsity", sparsity);
-  o.append("bits_per_weight", bits);
-  o.append("artifact_bytes", int64_t(r->info.file_bytes));
-  o.append("weights_bytes", int64_t(r->info.weights_bytes));
-  o.append("fp32_bytes", int64_t(r->info.fp32_bytes));
-  bool timed = !arguments.has(OptionId::Oracle);
-  o.append("median_ms", timed ? json::Value(r->medianMs) : json::Value(nullptr));
-  o.append("images_per_s", double(r->images) / r->seconds);
-  o.append("weights_sha256", weightsSha256);
-  o.append("predictions_sha256", r->predictionsSha256);
-  o.append("variant", r->variant);
-  o.append("opt", r->optLevel);
-  o.append("threads", *threads);
-  o.append("compile_ms", r->compileMs);
-  if (arguments.has(OptionId::Json)) {
-    printJson(o);
-    return kDone;
-  }
-  fmt::print("{} on {} test images of {} (-O{}, {}, {} threads)\n", model->name, r->images, model->dataset, r->optLevel,
-             r->variant, *threads);
-  fmt::print("  accuracy   {:.2f} % ({} correct){}\n", 100 * accuracy, r->correct,
-             model->fp32Accuracy ? fmt::format(", its fp32 twin {:.2f} %", 100 * *model->fp32Accuracy) : "");
-  if (timed) fmt::print("  latency    {:.3f} ms for one image (median), {:.0f} images/s in batches\n", r->medianMs, double(r->images) / r->seconds);
-  fmt::print("  size       {} B artifact, of that {} B weights; as fp32 {} B ({:.1f}x); {:.2f} bits a parameter, {:.1f} % of trits are zero\n",
-             r->info.file_bytes, r->info.weights_bytes, r->info.fp32_bytes,
-             r->info.weights_bytes ? double(r->info.fp32_bytes) / double(r->info.weights_bytes) : 0, bits, 100 * sparsity);
-  fmt::print("  predictions SHA-256 {}\n", r->predictionsSha256);
-  return kDone;
-}
 
 /// Writes the graph that the trainer reads; false when that failed, with the exit code in `code`.
 static bool exportGraph(const Arguments &arguments, const zoo::ZooModel &model, const std::string &file, int &code) {

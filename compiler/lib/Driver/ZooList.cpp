@@ -115,7 +115,9 @@ static void printModel(const zoo::ZooModel &model, const Graph &graph, bool verb
   };
   fmt::print("{}{}\n", model.name, graph.doc.empty() ? "" : ": " + graph.doc);
   row("program", model.program);
-  row("data set", model.dataset);
+  row("data set", model.preparation.resize ? fmt::format("{}; pictures resized to {} ({}), the centre taken", model.dataset, model.preparation.resize,
+                                                         zoo::filterName(model.preparation.filter))
+                                           : model.dataset);
   for (const GraphInput &input : graph.inputs)
     row("input", fmt::format("{} {} {}", input.name, shapeString(graph.values[input.value].type.shape), dtypesText(input)));
   for (const GraphOutput &output : graph.outputs)
@@ -162,6 +164,17 @@ int zooShow(const Arguments &arguments) {
   o->append("keys", text(model->keys));
   o->append("differs", text(model->differs));
   o->append("citation", text(model->citation));
+  Result<std::optional<zoo::Dataset>> dataset = zoo::findDataset(model->dataset);
+  if (!dataset) return fail(arguments, dataset.error());
+  o->append("dataset_licence", text(*dataset ? (*dataset)->licence : ""));
+  if (model->preparation.resize) {
+    json::Object preprocessing;
+    preprocessing.append("resize", int64_t(model->preparation.resize));
+    preprocessing.append("interpolation", zoo::filterName(model->preparation.filter));
+    o->append("preprocessing", std::move(preprocessing));
+  } else {
+    o->append("preprocessing", nullptr);
+  }
   o->append("weights_file", text(model->weights));
   o->append("weights_sha256", text(model->weightsSha256));
   o->append("weights_urls", model->weightsFile ? json::Array(model->weightsFile->urls.begin(), model->weightsFile->urls.end()) : json::Array());
