@@ -7,6 +7,7 @@
 #include "triton/Support/Json.h"
 #include "triton/Support/Sha256.h"
 #include "triton/Tensor/Files.h"
+#include "triton/Tensor/Safetensors.h"
 
 #include <ATen/Parallel.h>
 
@@ -327,6 +328,25 @@ Tensor teach(const std::function<Tensor(const Tensor &)> &teacher, const Loader 
   return out;
 }
 
+/// The scores of the recipe's teacher_model. They take longer than many epochs of a small student, so they stay in the work folder:
+/// later phases and resumed runs read them. The key in the file names the teacher and the images; scores of others are not used.
+Result<Tensor> teachOnce(const TrainingOptions &options, const zoo::ImageSet &training, int64_t classes, Workers &workers) {
+  std::string path = options.workFolder + "/teacher.safetensors";
+  std::string pixels(training.pixels.begin(), training.pixels.end());
+  std::string key = "scores " + sha256Hex(options.teacherDigest + " " + sha256Hex(pixels));
+  TensorShape shape{2, training.count, classes};
+  if (Result<SafetensorsFile> kept = SafetensorsFile::open(path); kept && kept->find(key))
+    if (Result<std::vector<float>> values = kept->floats(key, &shape)) return torch::tensor(*values).view(shape);
+  Result<IntegerModel> model = IntegerModel::create(*options.teacherGraph, options.teacherTensors);
+  if (!model) return Error{"teacher: " + model.error().message};
+  Loader loader(training, options.teacherGraph->inputs[0]);
+  size_t scores = logitsIndex(*options.teacherGraph);
+  Tensor out = teach([&](const Tensor &x) { return model->run(x)[scores]; }, loader, training.count, classes, workers);
+  std::span<const float> values(out.data_ptr<float>(), static_cast<size_t>(out.numel()));
+  if (Result<void> written = writeSafetensors(path, {{key, HostTensor::of<float>(shape, values)}}); !written) return written.takeError();
+  return out;
+}
+
 /// One line that is rewritten on a terminal.
 class Progress {
 public:
@@ -488,11 +508,9 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
     bool teacherQuantized = false;
     Tensor cached; // [mirrored, image, class]
     if (phase.distill > 0 && phase.teacher == recipe.teacherModel) {
-      Result<IntegerModel> model = IntegerModel::create(*options.teacherGraph, options.teacherTensors);
-      if (!model) return Error{"teacher '" + phase.teacher + "': " + model.error().message};
-      Loader forTeacher(training, options.teacherGraph->inputs[0]);
-      size_t scores = logitsIndex(*options.teacherGraph);
-      cached = teach([&](const Tensor &x) { return model->run(x)[scores]; }, forTeacher, count, outShape[1].number, workers);
+      Result<Tensor> scores = teachOnce(options, training, outShape[1].number, workers);
+      if (!scores) return scores.takeError();
+      cached = *scores;
     } else if (phase.distill > 0) {
       Result<Network> made = Network::create(graph, recipe.seed);
       if (!made) return made.takeError();

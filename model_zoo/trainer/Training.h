@@ -29,6 +29,7 @@ struct TrainingOptions {
   int64_t maxSteps = 0;       ///< Ends each epoch after this many batches (0: all), for tests.
   const Graph *teacherGraph = nullptr; ///< For a recipe with a teacherModel: its graph and exported tensors.
   std::vector<std::pair<std::string, HostTensor>> teacherTensors;
+  std::string teacherDigest; ///< Stands for both in the work folder.
   std::string scored = "test"; ///< What the evaluated images are called in the log: "test" or "validation".
   bool finish = false;        ///< Exports what the checkpoint holds instead of going on.
   std::function<void(int64_t epoch)> afterEpoch; ///< Called when an epoch's checkpoint is written; may be empty.

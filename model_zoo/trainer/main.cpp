@@ -190,7 +190,8 @@ static Result<void> run(const Options &options) {
     Result<std::string> bytes = encodeSafetensors(how.teacherTensors);
     if (!bytes) return bytes.takeError();
     teacherWeights = sha256Hex(*bytes);
-    digest += " " + teacherDigest + " " + teacherWeights;
+    how.teacherDigest = teacherDigest + " " + teacherWeights;
+    digest += " " + how.teacherDigest;
   }
   Result<TrainingResult> result = train(*graph, *recipe, *training, *scored, how, digest);
   if (!result) return result.takeError();

@@ -41,6 +41,31 @@ TEST(TrainerWeights, SameCodesAsTheCompiler) {
     }
 }
 
+// 0.1f is above the double 0.1, 0.7f below 0.7: a threshold that was rounded to float would lose the one or keep the other.
+TEST(TrainerWeights, AThresholdBetweenFloatsCutsAsTheCompiler) {
+  std::vector<float> w = {0.1f, -0.1f, 0.7f, -0.7f, 0.0f, -0.0f, 1e-30f, 2.0f};
+  std::vector<double> wide(w.begin(), w.end());
+  for (double threshold : {0.0, 0.1, 0.7, 2.0}) {
+    trainer::ParamInfo p;
+    p.storage = "trit";
+    p.scale = "per_channel";
+    p.method = "fixed";
+    p.threshold = threshold;
+    p.shape = {1, 8};
+    trainer::WeightCodes mine = trainer::quantizeWeights(w.data(), 8, p);
+    WeightPolicy policy;
+    policy.storage = DType::Trit;
+    policy.method = WeightMethod::Fixed;
+    policy.threshold = threshold;
+    Result<WeightCodes> theirs = quantiseWeights(wide, {1, 8}, 0, policy, "w");
+    ASSERT_TRUE(theirs) << theirs.error().message;
+    EXPECT_EQ(mine.codes, theirs->codes) << threshold;
+    EXPECT_EQ(mine.scales, theirs->scales) << threshold;
+    EXPECT_EQ(mine.codes[0], threshold <= 0.1) << threshold;
+    EXPECT_EQ(mine.codes[2], threshold < 0.7) << threshold;
+  }
+}
+
 TEST(TrainerWeights, EightBitCodesAsTheCompiler) {
   std::vector<float> w = noise(4 * 10, 9);
   std::vector<double> wide(w.begin(), w.end());

@@ -156,6 +156,46 @@ TEST_F(TrainerRun, TheIntegerModelScoresWhatWasExported) {
   EXPECT_NE(none.error().message.find("act1.scale"), std::string::npos);
 }
 
+TEST_F(TrainerRun, TheScoresOfAnotherNetworkAreComputedOnce) {
+  Result<TrainingResult> first = run("teacher");
+  ASSERT_TRUE(first) << first.error().message;
+  Result<Graph> graph = Graph::parse(tinyGraph(), "g");
+  Result<Recipe> recipe = Recipe::parse(R"({"model": "pupil", "seed": 6, "batch": 16, "shards": 2, "augment": {"flip": true}, "teacher_model": "tiny",
+    "phases": [{"name": "ternary", "quantize": true, "epochs": 2, "learning_rate": 0.02, "teacher": "tiny", "teacher_cache": true, "distill": 0.9}]})", "r");
+  ASSERT_TRUE(recipe) << recipe.error().message;
+  auto learn = [&](const std::string &work, const std::string &teacherDigest) {
+    TrainingOptions options;
+    options.workFolder = folder + "/" + work;
+    options.teacherGraph = &*graph;
+    options.teacherTensors = first->tensors;
+    options.teacherDigest = teacherDigest;
+    Result<TrainingResult> r = train(*graph, *recipe, images(320, 1), images(100, 99), options, "digest");
+    EXPECT_TRUE(r) << r.error().message;
+    return bytesOf(r);
+  };
+  std::string fresh = learn("fresh", "one");
+  std::string path = folder + "/fresh/teacher.safetensors";
+  std::vector<float> scores;
+  std::string key;
+  {
+    Result<SafetensorsFile> kept = SafetensorsFile::open(path);
+    ASSERT_TRUE(kept) << kept.error().message;
+    ASSERT_EQ(kept->entries().size(), 1u);
+    key = kept->entries()[0].key;
+    EXPECT_EQ(kept->entries()[0].shape, (TensorShape{2, 320, 2}));
+    scores = *kept->floats(key);
+  }
+  // Scores that lie there are believed: the pupil of a teacher who is always wrong is another one. Those of another teacher are not.
+  for (float &score : scores) score = -score;
+  for (const char *work : {"planted", "foreign"}) {
+    std::filesystem::create_directories(folder + "/" + work);
+    std::string where = folder + "/" + work + "/teacher.safetensors";
+    ASSERT_TRUE(writeSafetensors(where, {{key, HostTensor::of<float>({2, 320, 2}, std::span<const float>(scores))}}));
+  }
+  EXPECT_FALSE(learn("planted", "one") == fresh);
+  EXPECT_TRUE(learn("foreign", "two") == fresh);
+}
+
 TEST_F(TrainerRun, ACheckpointOfAnotherRecipeIsNotUsed) {
   ASSERT_TRUE(run("a"));
   std::string other = recipeText;
