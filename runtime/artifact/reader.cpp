@@ -271,6 +271,8 @@ bool ModelChecker::checkBlobs() {
   return true;
 }
 
+tri_adds_layout triton::artifact::addsLayout(const fb::Placement &p) { return {p.o(), p.ko(), p.ki(), p.nr(), p.kr(), p.chunk()}; }
+
 bool ModelChecker::checkPlacements(const fb::Variant &variant) {
   if (countOf(variant.placements()) > kMaxBlobs) return corrupt("metadata: %u placements", countOf(variant.placements()));
   if (!isAligned(variant.placements())) return corrupt("metadata: the placements lie at an odd place");
@@ -279,6 +281,7 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
     const fb::Placement &p = *variant.placements()->Get(i);
     if (p.blob() >= countOf(model.blobs())) return corrupt("metadata: placement %u uses blob %u, which does not exist", i, p.blob());
     const fb::Blob &blob = *model.blobs()->Get(p.blob());
+    if (p.chunk() && p.kind() != fb::PlacementKind::Adds) return corrupt("metadata: placement %u has a chunk but makes no code", i);
     uint64_t needed = 0;
     if (p.kind() == fb::PlacementKind::Copy) {
       if (p.o() | p.ko() | p.ki() | p.nr() | p.kr()) return corrupt("metadata: placement %u copies but has a panel layout", i);
@@ -291,6 +294,13 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
       uint64_t elements;
       if (needed == 0 || __builtin_mul_overflow(uint64_t(p.o()) * p.ko(), uint64_t(p.ki()), &elements) || elements != blob.count())
         return corrupt("metadata: placement %u has a panel layout that is not that of blob %u", i, p.blob());
+    } else if (p.kind() == fb::PlacementKind::Adds) {
+      const tri_adds_layout layout = addsLayout(p);
+      if (blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u makes code of blob %u, which holds no trits", i, p.blob());
+      needed = uint64_t(tri_adds_functions(&layout)) * sizeof(uint64_t);
+      uint64_t elements;
+      if (needed == 0 || __builtin_mul_overflow(uint64_t(p.o()) * p.ko(), uint64_t(p.ki()), &elements) || elements != blob.count())
+        return corrupt("metadata: placement %u has a layout of code that is not that of blob %u", i, p.blob());
     } else {
       return corrupt("metadata: placement %u has kind %u", i, unsigned(p.kind()));
     }

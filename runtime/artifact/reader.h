@@ -1,6 +1,7 @@
 // Reads a .tern file: verify before believe. Shared by the loader and the compiler's `inspect`. No exceptions, no allocation.
 #pragma once
 
+#include "artifact/adds.h"
 #include "artifact/artifact_generated.h"
 #include "artifact/container.h"
 #include "artifact/elf_image.h"
@@ -47,6 +48,9 @@ bool readContainer(const uint8_t *bytes, size_t size, Container &out, Problem &p
 /// Checks the metadata and everything that it says about the other sections; null and `problem` if something is wrong.
 /// `metadata` is section 0 or a copy of it, suitably aligned; the result points into it.
 const fb::Model *readModel(const Container &container, const uint8_t *metadata, Problem &problem);
+
+/// The layout of a placement whose kind is Adds.
+tri_adds_layout addsLayout(const fb::Placement &placement);
 
 /// The ELF image of a variant. Only for variants that readModel has accepted.
 tri_elf_image elfImage(const Container &container, const fb::Variant &variant);

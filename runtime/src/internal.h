@@ -20,6 +20,8 @@ struct tri_model {
   size_t codeSpan;
   struct { uint64_t begin, end; } executable[TRI_MAX_SEGMENTS]; ///< Offsets in `code` where instructions lie.
   uint32_t executableCount;
+  uint8_t *adds;            ///< Weights as code, executable, or null.
+  size_t addsSpan;
   uint8_t *arena;
   size_t arenaAllocated;
 };

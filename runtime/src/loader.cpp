@@ -1,6 +1,7 @@
 // Loads one variant: maps its ELF segments (never writable and executable at once) and expands its weights into the arena.
 #include "internal.h"
 
+#include "artifact/adds.h"
 #include "artifact/cpu_features.h"
 #include "artifact/packing.h"
 
@@ -152,7 +153,40 @@ static tri_status loadCode(tri_model &model, const Container &container, const f
 
 //===-- Weights ----------------------------------------------------------------------------------------------------===//
 
+/// Reserves room for the variant's weights as code; memory is taken as it is written.
+static tri_status reserveAdds(tri_model &model, const fb::Variant &variant, tri_error *err) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < (variant.placements() ? variant.placements()->size() : 0); ++i) {
+    const fb::Placement &p = *variant.placements()->Get(i);
+    if (p.kind() != fb::PlacementKind::Adds) continue;
+    const tri_adds_layout layout = addsLayout(p);
+    bytes += alignUp(tri_adds_code_bytes(&layout), 64);
+  }
+  if (!bytes) return TRI_OK;
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return fail(err, TRI_NO_MEMORY, "no memory for %llu bytes of weights as code", (unsigned long long)bytes);
+  model.adds = static_cast<uint8_t *>(memory);
+  model.addsSpan = bytes;
+  return TRI_OK;
+}
+
+/// Gives back what was not written and makes the rest executable.
+static tri_status finishAdds(tri_model &model, uint64_t used, tri_error *err) {
+  if (!model.adds) return TRI_OK;
+  const uint64_t kept = alignUp(used ? used : 1, uint64_t(sysconf(_SC_PAGESIZE)));
+  if (kept < model.addsSpan) {
+    munmap(model.adds + kept, model.addsSpan - kept);
+    model.addsSpan = kept;
+  }
+  __builtin___clear_cache(reinterpret_cast<char *>(model.adds), reinterpret_cast<char *>(model.adds + kept));
+  if (mprotect(model.adds, kept, PROT_READ | PROT_EXEC) != 0)
+    return fail(err, TRI_NOT_ALLOWED, "the system does not allow weights to become code: %s", strerror(errno));
+  return TRI_OK;
+}
+
 static tri_status fillArena(tri_model &model, const Container &container, const fb::Variant &variant, uint8_t *trits, tri_error *err) {
+  if (const tri_status status = reserveAdds(model, variant, err); status != TRI_OK) return status;
+  uint64_t addsUsed = 0;
   const uint8_t *weights = container.data(kWeightsSection);
   uint64_t end = 0;
   for (uint32_t i = 0; i < (variant.placements() ? variant.placements()->size() : 0); ++i) {
@@ -172,6 +206,14 @@ static tri_status fillArena(tri_model &model, const Container &container, const 
         return fail(err, TRI_CORRUPT, "weights '%.100s' (blob %u): a byte is not five trits", blob.key()->c_str(), p.blob());
       canonical = reinterpret_cast<const int8_t *>(trits);
     }
+    if (p.kind() == fb::PlacementKind::Adds) {
+      const tri_adds_layout layout = addsLayout(p);
+      auto *addresses = reinterpret_cast<uint64_t *>(to);
+      const uint64_t bytes = tri_adds_emit(canonical, &layout, model.adds + addsUsed, addresses);
+      for (size_t f = 0; f < tri_adds_functions(&layout); ++f) addresses[f] += uint64_t(reinterpret_cast<uintptr_t>(model.adds + addsUsed));
+      addsUsed += alignUp(bytes, 64);
+      continue;
+    }
     const tri_panel_layout layout = {p.o(), p.ko(), p.ki(), p.nr(), p.kr()};
     if (p.kind() == fb::PlacementKind::Panels2)
       tri_pack_panels2(canonical, &layout, to);
@@ -179,7 +221,7 @@ static tri_status fillArena(tri_model &model, const Container &container, const 
       tri_pack_panels(canonical, &layout, reinterpret_cast<int8_t *>(to));
   }
   memset(model.arena + end, 0, model.arenaAllocated - end);
-  return TRI_OK;
+  return finishAdds(model, addsUsed, err);
 }
 
 static tri_status loadWeights(tri_model &model, const Container &container, const fb::Variant &variant, tri_error *err) {

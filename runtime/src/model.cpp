@@ -137,6 +137,7 @@ extern "C" tri_status tri_model_open_file(const char *path, const tri_model_opti
 extern "C" void tri_model_destroy(tri_model *model) {
   if (!model) return;
   if (model->code) munmap(model->code, model->codeSpan);
+  if (model->adds) munmap(model->adds, model->addsSpan);
   const tri_allocator allocator = model->allocator;
   release(allocator, model->arena, model->arenaAllocated);
   release(allocator, model->metadata, model->metadataBytes);

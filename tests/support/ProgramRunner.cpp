@@ -3,6 +3,7 @@
 #include "triton/Oracle/Interpreter.h"
 
 #include "artifact/cpu_features.h"
+#include "artifact/adds.h"
 #include "artifact/packing.h"
 #include "ternary/TernaryOps.h"
 
@@ -39,7 +40,8 @@ Graph emptyGraph() {
   return graph;
 }
 
-Bytes buildArena(const CompiledModel &model, const CompiledVariant &variant) {
+/// The arena of a variant; weights as code go into the job.
+static Bytes buildArena(const CompiledModel &model, const CompiledVariant &variant, Job &job) {
   Bytes arena(variant.arenaBytes);
   for (const Placement &p : variant.placements) {
     const Blob &blob = model.blobs[p.blob];
@@ -54,6 +56,23 @@ Bytes buildArena(const CompiledModel &model, const CompiledVariant &variant) {
       EXPECT_EQ(tri_unpack_t5(blob.bytes.data(), blob.count, canonical.data()), 0);
     else
       memcpy(canonical.data(), blob.bytes.data(), blob.count);
+    if (p.kind == Placement::Adds) {
+      tri_adds_layout adds = {p.o, p.ko, p.ki, p.nr, p.kr, p.chunk};
+      std::vector<uint64_t> offsets(tri_adds_functions(&adds));
+      EXPECT_EQ(offsets.size() * 8, p.arenaBytes);
+      size_t at = (job.adds.size() + 63) / 64 * 64, most = tri_adds_code_bytes(&adds);
+      job.adds.resize(at + most);
+      size_t used = tri_adds_emit(canonical.data(), &adds, job.adds.data() + at, offsets.data());
+      EXPECT_LE(used, most);
+      EXPECT_EQ(used, tri_adds_measure(canonical.data(), &adds).bytes);
+      job.adds.resize(at + used);
+      for (size_t f = 0; f < offsets.size(); ++f) {
+        uint64_t offset = at + offsets[f];
+        job.addsAddresses.push_back(p.arenaOffset + f * 8);
+        memcpy(arena.data() + p.arenaOffset + f * 8, &offset, 8);
+      }
+      continue;
+    }
     tri_panel_layout layout = {p.o, p.ko, p.ki, p.nr, p.kr};
     EXPECT_EQ(uint64_t(p.o) * p.ko * p.ki, blob.count);
     if (p.kind == Placement::Panels2) {
@@ -85,7 +104,7 @@ Job jobOf(const CompiledModel &model, const CompiledVariant &variant, const std:
     if (step.onlyInput < 0 || dtypeOf(inputs[step.onlyInput]) == step.onlyDtype)
       job.steps.push_back(variant.stepOffsets[i]);
   }
-  job.weights = buildArena(model, variant);
+  job.weights = buildArena(model, variant, job);
   job.workspaceBytes = variant.workspaceFixed + variant.workspacePerBatch * batch + variant.scratchPerThread * threads;
   for (const HostTensor &input : inputs)
     job.inputs.emplace_back(input.bytes.begin(), input.bytes.end());

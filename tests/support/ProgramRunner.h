@@ -26,9 +26,6 @@ struct Graph {
 Graph parseGraph(const std::string &text);
 Graph emptyGraph();
 
-/// The weights arena as the loader lays it out.
-Bytes buildArena(const CompiledModel &model, const CompiledVariant &variant);
-
 /// The job of one run: guarded steps are chosen by the dtypes of the inputs.
 Job jobOf(const CompiledModel &model, const CompiledVariant &variant, const std::vector<HostTensor> &inputs, int64_t batch, int32_t threads);
 

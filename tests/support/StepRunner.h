@@ -23,6 +23,8 @@ struct Job {
   Bytes elf;
   std::vector<uint64_t> steps; ///< addresses in the object, in order
   Bytes weights;
+  Bytes adds;                          ///< weights as code; this process only
+  std::vector<uint64_t> addsAddresses; ///< where `weights` has offsets in `adds` that become addresses
   uint64_t workspaceBytes = 0;
   std::vector<Bytes> inputs;
   std::vector<uint64_t> outputBytes;
@@ -84,7 +86,22 @@ inline JobResult runJob(const Job &job) {
   dlinfo(handle, RTLD_DI_LINKMAP, &map);
   {
     GuardedBuffer weights(job.weights.size()), workspace(job.workspaceBytes);
-    if (!job.weights.empty()) memcpy(weights.data, job.weights.data(), job.weights.size());
+    Bytes loaded = job.weights;
+    void *adds = nullptr;
+    if (!job.adds.empty()) {
+      adds = mmap(nullptr, job.adds.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (adds == MAP_FAILED)
+        std::abort();
+      memcpy(adds, job.adds.data(), job.adds.size());
+      mprotect(adds, job.adds.size(), PROT_READ | PROT_EXEC);
+      for (uint64_t at : job.addsAddresses) {
+        uint64_t address;
+        memcpy(&address, loaded.data() + at, sizeof address);
+        address += reinterpret_cast<uintptr_t>(adds);
+        memcpy(loaded.data() + at, &address, sizeof address);
+      }
+    }
+    if (!loaded.empty()) memcpy(weights.data, loaded.data(), loaded.size());
     std::vector<GuardedBuffer *> inputs, outputs;
     std::vector<const void *> inputPointers;
     std::vector<void *> outputPointers;
@@ -111,8 +128,10 @@ inline JobResult runJob(const Job &job) {
     }
     if (!workspace.slackIntact())
       result.error = "the workspace was written past its end";
-    if (memcmp(weights.data, job.weights.data(), job.weights.size()) != 0)
+    if (memcmp(weights.data, loaded.data(), loaded.size()) != 0)
       result.error = "the weights were written";
+    if (adds)
+      munmap(adds, job.adds.size());
     for (GuardedBuffer *buffer : inputs)
       delete buffer;
   }

@@ -18,7 +18,7 @@ static_assert(uint8_t(fb::DType::Trit) == uint8_t(DType::Trit) && uint8_t(fb::DT
               uint8_t(fb::DType::Int64) == uint8_t(DType::Int64) && uint8_t(fb::DType::Float32) == uint8_t(DType::Float32) &&
               uint8_t(fb::DType::MAX) == uint8_t(DType::Float32));
 static_assert(uint8_t(fb::Encoding::T5) == Blob::T5 && uint8_t(fb::PlacementKind::Panels) == Placement::Panels &&
-              uint8_t(fb::PlacementKind::Panels2) == Placement::Panels2);
+              uint8_t(fb::PlacementKind::Panels2) == Placement::Panels2 && uint8_t(fb::PlacementKind::Adds) == Placement::Adds);
 
 namespace {
 
@@ -101,7 +101,7 @@ static uint64_t featuresOf(const CompiledVariant &v) { return v.features ? v.fea
 Offset<fb::Variant> MetadataWriter::variant(const CompiledVariant &v, uint32_t index) {
   std::vector<fb::Placement> placements;
   for (const Placement &p : v.placements)
-    placements.emplace_back(p.arenaOffset, p.arenaBytes, p.blob, p.o, p.ko, p.ki, p.nr, p.kr, fb::PlacementKind(p.kind));
+    placements.emplace_back(p.arenaOffset, p.arenaBytes, p.blob, p.o, p.ko, p.ki, p.nr, p.kr, fb::PlacementKind(p.kind), p.chunk);
   // The order has no meaning for code generation; the format wants it ascending.
   std::stable_sort(placements.begin(), placements.end(),
                    [](const fb::Placement &x, const fb::Placement &y) { return x.arena_offset() < y.arena_offset(); });

@@ -1,6 +1,7 @@
 // From product operations to the tiled generators: layouts to strides, weights to panels, constants to arrays.
 #include "StepContext.h"
 
+#include "../Generators/Adds.h"
 #include "../Generators/Winograd.h"
 
 #include "ternary/Constants.h"
@@ -55,6 +56,19 @@ public:
     p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(nr), p.kr = uint32_t(kr);
     int64_t group = twoBit ? 4 * kr : kr;
     p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + group - 1) / group) * nr * kr);
+    return place(p);
+  }
+
+  /// The weights as code: where the addresses of its functions lie.
+  Val adds(const tri_adds_layout &layout) {
+    Placement p;
+    p.kind = Placement::Adds;
+    p.o = layout.o, p.ko = layout.ko, p.ki = layout.ki, p.nr = layout.pitch, p.kr = layout.plane, p.chunk = uint16_t(layout.chunk);
+    p.arenaBytes = tri_adds_functions(&layout) * sizeof(uint64_t);
+    return place(p);
+  }
+
+  Val place(Placement p) {
     if (trits) {
       std::vector<uint8_t> bytes(tri_t5_bytes(codes.size()));
       tri_pack_t5(codes.data(), codes.size(), bytes.data());
@@ -262,16 +276,25 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   if (c.convolutions != ConvAlgorithm::Direct)
     winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
                               weights.sumBound(shape.outputs, 255), x.isDynamic() ? 1 : x.shape[0]);
+  std::optional<AddsChoice> adds;
+  if (c.convolutions != ConvAlgorithm::Direct && weights.trits)
+    adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), x.isDynamic() ? 1 : x.shape[0]);
   bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
+  bool codes = adds && c.convolutions != ConvAlgorithm::Winograd &&
+               (adds->cost < std::min(adds->directCost, transforms ? winograd->cost : adds->directCost) || c.convolutions == ConvAlgorithm::Adds);
+  transforms = transforms && !codes;
   Reduction reduction = convReduction(shape, tile.dot);
-  Val panels = transforms      ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
+  Val panels = codes           ? weights.adds(adds->layout)
+               : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
                : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
                                : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
-  bool corrects = transforms ? x.excess : tile.dot.biased();
+  bool corrects = transforms || codes ? x.excess : tile.dot.biased();
   Val start = corrects ? weights.biasedStart(shape.outputs) : Val();
   Val residual;
   End at = end;
-  if (int64_t bytes = transforms ? winogradScratch(shape, *winograd) : convScratch(shape, tile))
+  if (codes)
+    at.scratch = c.scratch(addsScratch(shape, *adds, end.epilogue));
+  else if (int64_t bytes = transforms ? winogradScratch(shape, *winograd) : convScratch(shape, tile))
     at.scratch = c.scratch(bytes);
   if constexpr (std::is_same_v<Conv, FusedConv2dOp>)
     if (op.getResidual()) {
@@ -287,8 +310,9 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   std::string function;
   {
     Detached detached(c.k);
-    function = transforms ? emitWinograd(c.k, "winograd" + label.substr(4), shape, *winograd, end.epilogue)
-                          : emitConv(c.k, label, shape, tile, end.epilogue);
+    function = codes        ? emitAdds(c.k, "adds" + label.substr(4), shape, *adds, isUnsignedValue(op.getX()), x.excess, end.epilogue)
+               : transforms ? emitWinograd(c.k, "winograd" + label.substr(4), shape, *winograd, end.epilogue)
+                            : emitConv(c.k, label, shape, tile, end.epilogue);
   }
   callProduct(c, function, first, panels, start, at, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   std::string costs;
@@ -296,6 +320,18 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     char text[96];
     snprintf(text, sizeof text, "; estimated at %.2f M vector instructions by Winograd, %.2f M directly", winograd->cost / 1e6, winograd->directCost / 1e6);
     costs = text;
+  }
+  if (codes) {
+    c.work = adds->cost / adds->directCost;
+    LayerChoice choice;
+    choice.layer = layer;
+    choice.algorithm = "weights as code";
+    choice.packing = "t5 on disk, code when loaded";
+    char text[160];
+    snprintf(text, sizeof text, "vpaddw on planes; %.2f MB of code, estimated at %.2f M vector instructions against %.2f M directly", double(adds->codeBytes) / 1e6,
+             adds->cost / 1e6, adds->directCost / 1e6);
+    choice.reason = text + costs;
+    return choice;
   }
   if (transforms) {
     c.work = winograd->cost / winograd->directCost;

@@ -58,6 +58,17 @@ Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
   return reduction;
 }
 
+double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_t batch) {
+  Reduction reduction = convReduction(shape, tile.dot);
+  double steps = double(reduction.steps);
+  for (const Reduction::Level &level : reduction.levels)
+    steps *= double(level.count);
+  double dot = tile.dot.kind == DotKind::Dpbusd ? 1.0 : 2.0;
+  double vectors = double(batch * shape.outH * ((shape.outW + tile.positions - 1) / tile.positions) * tile.positions * ((shape.storedChannels + tile.dot.nr() - 1) / tile.dot.nr()) *
+                          tile.dot.vectors);
+  return vectors * (steps * dot + 6);
+}
+
 /// Bytes of one panel of weights.
 static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
   int64_t steps = reduction.steps;

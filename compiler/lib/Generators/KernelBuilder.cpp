@@ -135,6 +135,16 @@ Val KernelBuilder::call(const std::string &name, ArrayRef<Val> arguments, Type r
   return result ? wrap(op.getResult()) : Val{};
 }
 
+void KernelBuilder::callPointer(Val function, ArrayRef<Val> arguments) {
+  llvm::SmallVector<Value> values = {function.v};
+  llvm::SmallVector<Type> types;
+  for (Val a : arguments) {
+    values.push_back(a.v);
+    types.push_back(a.type());
+  }
+  b.create<LLVM::CallOp>(location, LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), types), values);
+}
+
 // ---- Memory --------------------------------------------------------------------------------------------------------------
 
 Val KernelBuilder::offset(Val pointer, Val bytes) {

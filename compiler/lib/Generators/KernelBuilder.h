@@ -89,6 +89,8 @@ public:
   void end(Val result = {});
   bool hasFunction(const std::string &name);
   Val call(const std::string &name, mlir::ArrayRef<Val> arguments, mlir::Type result = {});
+  /// Calls the function at an address; it returns nothing.
+  void callPointer(Val function, mlir::ArrayRef<Val> arguments);
 
   // ---- Memory ----------------------------------------------------------------------------------------------------------
   Val offset(Val pointer, Val bytes);

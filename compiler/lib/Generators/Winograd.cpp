@@ -81,17 +81,6 @@ struct Costs {
   bool keepsU = false;
 };
 
-double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_t batch) {
-  Reduction reduction = convReduction(shape, tile.dot);
-  double steps = double(reduction.steps);
-  for (const Reduction::Level &level : reduction.levels)
-    steps *= double(level.count);
-  double dot = tile.dot.kind == DotKind::Dpbusd ? 1.0 : 2.0;
-  double vectors = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions) * tile.positions * ceilDiv(shape.storedChannels, tile.dot.nr()) *
-                          tile.dot.vectors);
-  return vectors * (steps * dot + 6);
-}
-
 class Winograd {
 public:
   Winograd(KernelBuilder &k, const ConvShape &shape, const WinogradChoice &choice, const Epilogue &epilogue, const std::vector<Val> &args)

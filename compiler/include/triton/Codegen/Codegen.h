@@ -34,6 +34,7 @@ enum class ConvAlgorithm : uint8_t {
   Cheapest, ///< by estimated cost
   Direct,
   Winograd, ///< wherever its generator takes the shape, whatever it costs: for tests and measurements
+  Adds,     ///< the same for weights as code
 };
 
 struct CodegenOptions {

@@ -37,11 +37,13 @@ struct Placement {
     Copy,   ///< bytes as they are
     Panels, ///< canonical [O][KO][KI] i8 or trits to i8 panels (runtime/artifact/packing.h)
     Panels2, ///< trits to panels of two bits a trit
+    Adds,    ///< trits to code; the arena gets the addresses of its functions (runtime/artifact/adds.h)
   } kind = Copy;
   uint32_t blob = 0;
   uint64_t arenaOffset = 0;        ///< a multiple of 64
   uint64_t arenaBytes = 0;
-  uint32_t o = 0, ko = 0, ki = 0, nr = 0, kr = 0;
+  uint32_t o = 0, ko = 0, ki = 0, nr = 0, kr = 0; ///< Adds: nr is the pitch, kr the plane
+  uint16_t chunk = 0;              ///< Adds: inputs of a function
 };
 
 /// One step of the program, the same for all variants but for its code.

@@ -1,0 +1,268 @@
+// The code around weights as code.
+//
+//   for a band of rows                          its planes and results stay in the second-level cache
+//     planes[channel][pixel] = x                words, from bytes [pixel][channel], rows with their halo one after the other
+//     for a group of 12 outputs
+//       for a chunk of inputs, for 16 pixels    the chunk's function: sums[chunk][block][output][pixel]; the next function is fetched meanwhile
+//       for an output, for 32 pixels            the chunks' sums together, the usual end: results[channel][pixel]
+//     out = results                             bytes [pixel][channel] again
+//
+// Pixels of the halo between two rows are computed too and not stored.
+#include "Adds.h"
+
+#include "ProductLoops.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace triton {
+
+namespace {
+
+constexpr int64_t kPixels = TRI_ADDS_PIXELS, kGroup = TRI_ADDS_GROUP;
+/// Planes of a band and its pixels: what stays in a second-level cache beside sums, results and code.
+constexpr int64_t kBandBytes = 512 * 1024, kBandPixels = 1024;
+/// Code that runs for fewer pixels takes longer to fetch than to run.
+constexpr int64_t kLeastBlocks = 12;
+/// Straight-line code runs slower than a loop of as many instructions, since it has to be fetched; windows beyond 1x1 also read across cache lines.
+constexpr double kFetched = 1.2, kFetchedWindow = 1.5;
+/// Code of one layer at most: it stands where the weights would.
+constexpr uint64_t kMostCodeBytes = 4 << 20;
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// An odd number of cache lines, in bytes: rows so far apart do not meet in one set.
+int64_t oddLines(int64_t bytes) { return (ceilDiv(bytes, 64) | 1) * 64; }
+
+/// Pixels of x that a band reads.
+int64_t pixelsRead(const ConvShape &shape, int64_t rows, int64_t pitch) {
+  return (rows + shape.kernelH - 2) * pitch + shape.outW + shape.kernelW - 1;
+}
+
+class Adds {
+public:
+  Adds(KernelBuilder &k, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess, const Epilogue &epilogue,
+       const std::vector<Val> &args)
+      : k(k), shape(shape), choice(choice), layout(choice.layout), zeroExtends(actUnsigned || excess), excess(excess), epilogue(epilogue),
+        args(args), chunks(ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk)), groups(ceilDiv(shape.outputs, kGroup)),
+        planes(args[PaScratch]), sums(k.offset(planes, oddLines(shape.channels * int64_t(layout.plane) * 2))),
+        results(k.offset(sums, chunks * choice.blocks * TRI_ADDS_SUMS_BYTES)), residuals(k.offset(results, shape.outputs * choice.codeStride)) {}
+
+  void emit() {
+    int64_t bands = shape.outH / choice.bandRows;
+    Range band = partition(k, args[PaRows] * k.index(bands), args[PaThread], args[PaThreads]);
+    k.forLoop(band.from, band.to, 1, [&](Val unit) {
+      Val image = unit / k.index(bands), y = (unit - image * k.index(bands)) * k.index(choice.bandRows);
+      auto placeOf = [&](Val pointer, const PlaneStrides &s) { return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)); };
+      widen(placeOf(args[PaX], shape.x));
+      if (epilogue.residual != Epilogue::Residual::None)
+        readResiduals(placeOf(args[PaResidual], shape.residual));
+      k.forLoop(0, groups, 1, [&](Val group) {
+        add(group);
+        finish(group);
+      });
+      write(placeOf(args[PaOut], shape.out));
+    });
+  }
+
+private:
+  using Sixteen = std::vector<Val>;
+  Type bytes16() { return k.vec(16, k.i8()); }
+
+  /// Rows become columns.
+  Sixteen transposed(Sixteen rows) {
+    llvm::SmallVector<int32_t, 16> low, high;
+    for (int32_t i = 0; i < 8; ++i) {
+      low.append({i, 16 + i});
+      high.append({8 + i, 24 + i});
+    }
+    for (int stage = 0; stage < 4; ++stage) {
+      Sixteen next;
+      for (int64_t i = 0; i < 8; ++i) {
+        next.push_back(k.shuffle(rows[i], rows[i + 8], low));
+        next.push_back(k.shuffle(rows[i], rows[i + 8], high));
+      }
+      rows = std::move(next);
+    }
+    return rows;
+  }
+
+  void widen(Val x) {
+    int64_t pixels = pixelsRead(shape, choice.bandRows, layout.pitch);
+    k.forLoop(0, ceilDiv(pixels, kPixels), 1, [&](Val tile) {
+      Val first = minOf(tile * k.index(kPixels), k.index(pixels - kPixels));
+      Val from = k.offset(x, first * k.index(shape.x.pixel)), to = k.offset(planes, first * k.index(2));
+      k.forLoop(0, shape.channels, 16, [&](Val c) {
+        Sixteen rows;
+        for (int64_t i = 0; i < kPixels; ++i)
+          rows.push_back(k.load(bytes16(), k.offset(k.offset(from, c), i * shape.x.pixel)));
+        rows = transposed(std::move(rows));
+        Val out = k.offset(to, c * k.index(int64_t(layout.plane) * 2));
+        for (int64_t i = 0; i < 16; ++i)
+          k.store(zeroExtends ? k.zeroExtend(rows[i], k.i16()) : k.signExtend(rows[i], k.i16()), k.offset(out, i * int64_t(layout.plane) * 2));
+      });
+    });
+  }
+
+  /// Calls `body(first pixel in memory, first pixel of the band, pixels)` for tiles of 16 pixels of a row, or fewer in a narrow one.
+  void forTiles(Val memory, const PlaneStrides &s, const std::function<void(Val, Val, int64_t)> &body) {
+    int64_t width = std::min(shape.outW, kPixels);
+    k.forLoop(0, choice.bandRows, 1, [&](Val y) {
+      k.forLoop(0, ceilDiv(shape.outW, kPixels), 1, [&](Val tile) {
+        Val x = minOf(tile * k.index(kPixels), k.index(shape.outW - width));
+        body(k.offset(k.offset(memory, y * k.index(s.row)), x * k.index(s.pixel)), y * k.index(int64_t(layout.pitch)) + x, width);
+      });
+    });
+  }
+
+  void readResiduals(Val residual) {
+    forTiles(residual, shape.residual, [&](Val from, Val pixel, int64_t width) {
+      k.forLoop(0, shape.outputs, 16, [&](Val c) {
+        Sixteen rows;
+        for (int64_t i = 0; i < 16; ++i)
+          rows.push_back(k.load(bytes16(), k.offset(k.offset(from, c), std::min(i, width - 1) * shape.residual.pixel)));
+        rows = transposed(std::move(rows));
+        Val to = k.offset(k.offset(residuals, c * k.index(choice.codeStride)), pixel);
+        for (int64_t i = 0; i < 16; ++i) // a narrow row's rest is the next row's beginning, which comes later
+          k.store(rows[i], k.offset(to, i * choice.codeStride));
+      });
+    });
+  }
+
+  void write(Val out) {
+    forTiles(out, shape.out, [&](Val to, Val pixel, int64_t width) {
+      k.forLoop(0, shape.outputs, 16, [&](Val c) {
+        Val from = k.offset(k.offset(results, c * k.index(choice.codeStride)), pixel);
+        Sixteen rows;
+        for (int64_t i = 0; i < 16; ++i)
+          rows.push_back(k.load(bytes16(), k.offset(from, i * choice.codeStride)));
+        rows = transposed(std::move(rows));
+        for (int64_t i = 0; i < width; ++i)
+          k.store(rows[i], k.offset(k.offset(to, c), i * shape.out.pixel));
+      });
+    });
+  }
+
+  /// The sums of a group's chunks.
+  void add(Val group) {
+    int64_t lines = ceilDiv(ceilDiv(choice.functionBytes, 64), choice.blocks);
+    k.forLoop(0, chunks, 1, [&](Val chunk) {
+      Val index = group * k.index(chunks) + chunk;
+      auto functionAt = [&](Val i) { return k.load(k.ptr(), k.offset(args[PaWeights], i * k.index(8)), 8); };
+      Val function = functionAt(index), next = functionAt(minOf(index + k.index(1), k.index(groups * chunks - 1)));
+      Val to = k.offset(sums, chunk * k.index(choice.blocks * TRI_ADDS_SUMS_BYTES));
+      k.forLoop(0, choice.blocks, 1, [&](Val block) {
+        for (int64_t line = 0; line < lines; ++line)
+          k.prefetch(k.offset(next, block * k.index(lines * 64) + k.index(line * 64)));
+        k.callPointer(function, {k.offset(planes, block * k.index(kPixels * 2)), k.offset(to, block * k.index(TRI_ADDS_SUMS_BYTES))});
+      });
+    });
+  }
+
+  /// Sums to codes, 32 pixels of an output at a time.
+  void finish(Val group) {
+    Type words = k.vec(8, k.i16());
+    Val first = group * k.index(kGroup);
+    k.forLoop(k.index(0), minOf(k.index(kGroup), k.index(shape.outputs) - first), 1, [&](Val output) {
+      Val channel = first + output;
+      auto factor = [&](ProductArgument a, Type type) { return k.splat(k.load(type, k.offset(args[a], channel * k.index(4))), 8); };
+      Val m = factor(PaM, k.f32()), b = factor(PaB, k.f32()), start = excess ? factor(PaStart, k.i32()) : k.constantInt(k.vec(8, k.i32()), 0);
+      Val from = k.offset(sums, output * k.index(kPixels * 2)), to = k.offset(results, channel * k.index(choice.codeStride));
+      Val residual = k.offset(residuals, channel * k.index(choice.codeStride));
+      k.forLoop(0, choice.blocks, 2, [&](Val block) {
+        Val at = k.offset(from, block * k.index(TRI_ADDS_SUMS_BYTES));
+        std::vector<Val> four(4, start);
+        four = k.forLoop(0, chunks * choice.blocks * TRI_ADDS_SUMS_BYTES, choice.blocks * TRI_ADDS_SUMS_BYTES, four,
+                         [&](Val chunk, const std::vector<Val> &carried) {
+                           std::vector<Val> out = carried;
+                           for (int64_t i = 0; i < 4; ++i)
+                             out[i] = out[i] + k.signExtend(k.load(words, k.offset(k.offset(at, chunk), i / 2 * TRI_ADDS_SUMS_BYTES + i % 2 * 16)), k.i32());
+                           return out;
+                         });
+        Val pixel = block * k.index(kPixels);
+        for (int64_t i = 0; i < 4; ++i)
+          four[i] = emitAffine(k, epilogue, four[i], m, b, {}, epilogue.residual == Epilogue::Residual::None ? Val() : k.offset(residual, pixel + k.index(i * 8)), 8);
+        k.store(emitPackedCodes(k, epilogue, four), k.offset(to, pixel));
+      });
+    });
+  }
+
+  KernelBuilder &k;
+  const ConvShape &shape;
+  const AddsChoice &choice;
+  const tri_adds_layout &layout;
+  bool zeroExtends, excess;
+  const Epilogue &epilogue;
+  const std::vector<Val> &args;
+  int64_t chunks, groups;
+  Val planes, sums, results, residuals;
+};
+
+} // namespace
+
+std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, const Epilogue &epilogue,
+                                     const int8_t *weights, int64_t batch) {
+  if (target.arch != Arch::X86_64 || direct.dot.kind != DotKind::MaddUbs || direct.dot.lanes != 8 || !endsPacked(target, epilogue))
+    return std::nullopt;
+  if (shape.kernelH != shape.kernelW || shape.strideH != 1 || shape.strideW != 1 || shape.dilationH != 1 || shape.dilationW != 1 ||
+      shape.channels % 16 || shape.outputs % 16 || shape.storedChannels != shape.outputs || shape.x.pixel != shape.channels ||
+      shape.x.row % shape.x.pixel)
+    return std::nullopt;
+  AddsChoice choice;
+  int64_t pitch = shape.x.row / shape.x.pixel, bytes = 0;
+  for (int64_t rows = 1; rows <= shape.outH; ++rows) {
+    if (shape.outH % rows)
+      continue;
+    int64_t blocks = ceilDiv(rows * pitch, 2 * kPixels) * 2;
+    bytes = oddLines((blocks * kPixels + (shape.kernelH - 1) * pitch + shape.kernelW + kPixels) * 2);
+    if (rows > 1 && choice.blocks >= kLeastBlocks && (rows * pitch > kBandPixels || shape.channels * bytes > kBandBytes))
+      break;
+    choice.bandRows = rows, choice.blocks = blocks;
+    choice.layout = {uint32_t(shape.outputs), uint32_t(shape.kernelH * shape.kernelW), uint32_t(shape.channels), uint32_t(pitch), uint32_t(bytes / 2), 0};
+  }
+  if (choice.blocks < kLeastBlocks || pixelsRead(shape, choice.bandRows, pitch) < kPixels)
+    return std::nullopt;
+  tri_adds_layout &layout = choice.layout;
+  layout.chunk = tri_adds_chunk(weights, &layout);
+  int64_t functions = int64_t(tri_adds_functions(&layout));
+  if (functions == 0)
+    return std::nullopt;
+  tri_adds_cost cost = tri_adds_measure(weights, &layout);
+  choice.codeBytes = cost.bytes;
+  choice.functionBytes = int64_t(cost.bytes) / functions;
+  choice.codeStride = oddLines(choice.blocks * kPixels + kPixels);
+  if (choice.codeBytes > kMostCodeBytes)
+    return std::nullopt;
+  // A function stores its sums and is called; 16 by 16 bytes change places in about a hundred instructions; a sum is widened and ended.
+  double chunks = double(ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk)), outputs = double(shape.outputs), blocks = double(choice.blocks);
+  double band = double(cost.instructions) * (shape.kernelH == 1 ? kFetched : kFetchedWindow) * blocks + double(functions) * blocks * (kGroup + 8) + outputs * blocks * (4 * chunks + 12) +
+                double(shape.channels / 16 * ceilDiv(pixelsRead(shape, choice.bandRows, pitch), kPixels)) * 112 +
+                double(shape.outputs / 16 * choice.bandRows * ceilDiv(shape.outW, kPixels)) * (epilogue.residual == Epilogue::Residual::None ? 96 : 192);
+  choice.cost = double(batch * (shape.outH / choice.bandRows)) * band;
+  choice.directCost = directInstructions(shape, direct, batch);
+  return choice;
+}
+
+int64_t addsScratch(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue) {
+  const tri_adds_layout &layout = choice.layout;
+  int64_t chunks = ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk);
+  return oddLines(shape.channels * int64_t(layout.plane) * 2) + chunks * choice.blocks * TRI_ADDS_SUMS_BYTES +
+         shape.outputs * choice.codeStride * (epilogue.residual == Epilogue::Residual::None ? 1 : 2) + 64;
+}
+
+std::string emitAdds(KernelBuilder &k, const std::string &label, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess,
+                     const Epilogue &epilogue) {
+  const tri_adds_layout &l = choice.layout;
+  std::string name = label + "_" + digest(keyOf(shape) + keyOf(l.pitch, l.plane, l.chunk, choice.bandRows, choice.blocks, choice.codeStride,
+                                                                 choice.functionBytes, actUnsigned, excess) + epilogue.key());
+  if (k.hasFunction(name))
+    return name;
+  std::vector<Val> args = beginProduct(k, name);
+  Adds(k, shape, choice, actUnsigned, excess, epilogue, args).emit();
+  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
+               args[PaThreads], epilogue.excess ? -128 : 0);
+  k.end();
+  return name;
+}
+
+} // namespace triton
