@@ -210,9 +210,28 @@ model Conv(x: Tensor[N, 2, 4, 4]) -> (y: Tensor[N, 3, 3, 3]) {
         self.assertEqual([d["code"] for d in diagnostics], ["TRI0201", "TRI0201"])
 
 
+class Export(Cli):
+    def test_torch(self):
+        out = self.path("net.py")
+        document = self.document("export", "torch", self.tiny, "-o", out)
+        self.keys(document, program=str, output=str, model=str, parameters=int, quantizers=int)
+        self.assertEqual(document["model"], "Tiny")
+        with open(out) as file:
+            text = file.read()
+        compile(text, "net.py", "exec")  # Python can read it; what it computes needs PyTorch: tests/e2e/torch_module.py
+        for part in ("class Tiny(TernaryModule)", 'self.declare("a.weight", (16, 8)', "def forward(self, x):"):
+            self.assertIn(part, text)
+        self.assertEqual(self.triton("export", "torch", self.tiny).stdout, text)
+        for words, status, said in ((["torch"], 2, "triton export torch F.tri"), (["torhc", self.tiny], 2, "did you mean 'torch'?"),
+                                    (["torch", self.path("none.tri")], 2, "none.tri"), (["torch", self.tiny, "--entry", "Tinny"], 2, "Tiny"),
+                                    (["torch", self.tiny, "-o", "/dev/null/x.py"], 3, "/dev/null/x.py")):
+            with self.subTest(words=words):
+                self.assertIn(said, self.triton("export", *words, status=status).stderr)
+
+
 class Usage(Cli):
     def test_help_everywhere(self):
-        commands = ("compile", "check", "test", "run", "bench", "inspect", "profile", "zoo", "quantize", "fmt", "doctor", "completion")
+        commands = ("compile", "check", "test", "run", "bench", "inspect", "profile", "zoo", "quantize", "export", "fmt", "doctor", "completion")
         overview = self.triton("--help").stdout
         for command in commands:
             self.assertIn(f"  {command} ", overview)

@@ -21,6 +21,7 @@ LAYERS = {
     "compiler/lib/AST": (("triton/Support", "triton/AST"), ("fmt",)),
     "compiler/lib/Parse": (("triton/Support", "triton/AST", "triton/Parse", "Triton"), ("antlr4", "fmt")),
     "compiler/lib/Sema": (("triton/Support", "triton/AST", "triton/Parse", "triton/Sema"), ("fmt",)),
+    "compiler/lib/Export": (("triton/Support", "triton/Sema", "triton/Export"), ()),
     "compiler/lib/IRGen": (("triton/Support", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),
     "compiler/lib/Weights": (("triton/Support", "triton/Sema", "triton/Tensor", "triton/Weights", "artifact"), ("fmt",)),
     "compiler/lib/Oracle": (("triton/Support", "triton/Tensor", "triton/Oracle", "triton/Sema", "triton/IRGen", "ternary"), ("mlir", "llvm", "fmt")),

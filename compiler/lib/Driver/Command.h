@@ -63,6 +63,7 @@ int runInspect(const Arguments &arguments);
 int runZoo(const Arguments &arguments);
 int runQuantize(const Arguments &arguments);
 int runDoctor(const Arguments &arguments);
+int runExport(const Arguments &arguments);
 int runFmt(const Arguments &arguments);
 int runCache(const Arguments &arguments);
 int runCompletion(const Arguments &arguments);

@@ -26,6 +26,7 @@ static constexpr CommandInfo commandTable[] = {
      "triton zoo eval resnet20-fashion-mnist --threads 2 --json", runZoo},
     {"quantize", "weights to few bits", "quantize W.pth|W.safetensors|W.npz -o OUT.safetensors [--program F.tri [--calibrate X.npy]] [options]",
      "triton quantize resnet18.pth --program resnet18.tri --calibrate images.npy -o resnet18.safetensors", runQuantize},
+    {"export", "a PyTorch module", "export torch F.tri -o net.py [options]", "triton export torch resnet20.tri -o resnet20.py", runExport},
     {"fmt", "canonical formatting", "fmt F.tri... [--check]", "triton fmt net.tri", runFmt},
     {"cache", "stats, why, prune, share", "cache stats|why A.tern B.tern|prune|clear|verify|export FILE|import FILE [options]",
      "triton cache prune --cache-size 1G", runCache},
