@@ -70,7 +70,7 @@ struct TilePointers {
   int64_t scaleStride = 0;
 };
 
-/// fma(f(sum), m, t) for one vector of sums: m and b are vectors, `scale` and `residual` may be absent.
+/// fma(f(sum), m, t) for one vector of sums, integers or integral reals: m and b are vectors, `scale` and `residual` may be absent.
 Val emitAffine(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, int64_t lanes);
 /// True if sums may end by emitPackedCodes.
 bool endsPacked(const TargetDesc &target, const Epilogue &epilogue);

@@ -28,7 +28,9 @@ Val emitAffine(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b
     }
     t = k.fma(r, k.splat(k.f32c(epilogue.residualM), lanes), b);
   }
-  return k.fma(k.intToFloat(sum), scale ? k.splat(scale, lanes) * m : m, t);
+  if (!isa<FloatType>(getElementTypeOrSelf(sum.type())))
+    sum = k.intToFloat(sum);
+  return k.fma(sum, scale ? k.splat(scale, lanes) * m : m, t);
 }
 
 bool endsPacked(const TargetDesc &target, const Epilogue &epilogue) {

@@ -6,7 +6,7 @@
 //       U[position][channel pair][NR] = G g G'    from the panel of trits, which is all that lies in memory; before all groups where
 //                                                 U of all blocks is small
 //       for 36 positions, for P tiles             M[tile][vector][position] = sum over channels, by the register tile
-//       for a tile                                A M A', division, the usual end of a tile
+//       for a tile                                A M A', division as reals, the usual end of a tile
 #include "Winograd.h"
 
 #include "ProductLoops.h"
@@ -195,8 +195,8 @@ private:
 
   /// G of three vectors of words.
   Six weightRow(Val w0, Val w1, Val w2) {
-    Val q = doubled(w1), u2 = w1 - (w0 + w2), p = w0 + k.shiftLeft(w2, 2);
-    return {w0, u2 - q, u2, p + q, p - q, w2};
+    Val q = doubled(w1), s = w0 + w2, p = w0 + k.shiftLeft(w2, 2);
+    return {k.shiftLeft(w0, 2) + doubled(w0), k.shiftLeft(s + w1, 2), k.shiftLeft(s - w1, 2), p + q, p - q, k.shiftLeft(w2, 4) + k.shiftLeft(w2, 3)};
   }
 
   void transformWeights(Val panel, Val u, int64_t vectors) {
@@ -269,12 +269,11 @@ private:
   /// A of six vectors of sums.
   std::array<Val, 4> outputRow(const Six &m) {
     Val a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], d = m[3] - m[4];
-    Val triple = doubled(m[5]) + m[5];
-    return {k.shiftLeft(m[0] + a, 2) + doubled(m[0]) + c, doubled(b) + d, a + c, doubled(d + triple) + b};
+    return {m[0] - a + c, doubled(d) - b, k.shiftLeft(c, 2) - a, k.shiftLeft(d, 3) - b + m[5]};
   }
 
   void transformOutput(Val first, Val count, const TilePointers &block, int64_t vectors, int64_t lanesOfLast) {
-    Val inverse = k.constantInt(i32s(), int32_t(kWinogradInverse9));
+    Val inverse = k.splat(k.f32c(1.0f / kWinogradScale), dot.lanes);
     forTiles(first, count, [&](Val tile, Val image, Val nominal, Val y, Val x) {
       Val m = k.offset(scratch(g.mAt), tile * k.index(g.mTile));
       TilePointers place = block;
@@ -296,16 +295,18 @@ private:
         TilePointers at = place;
         Val start;
         if (dot.excess)
-          start = k.load(i32s(), k.offset(block.start, v * g.laneBytes), g.laneBytes);
+          start = k.intToFloat(k.load(i32s(), k.offset(block.start, v * g.laneBytes), g.laneBytes));
         at.m = k.offset(block.m, v * g.laneBytes);
         at.b = k.offset(block.b, v * g.laneBytes);
         for (int64_t i = 0; i < 4; ++i) {
           auto row = [&] {
             std::array<Val, 4> sums = outputRow(rows[i]);
             for (int64_t j = 0; j < 4; ++j) {
-              sums[j] = k.shiftRight(sums[j] * inverse, kWinogradRowShift[i] + kWinogradRowShift[j]);
+              sums[j] = k.intToFloat(sums[j]) * inverse; // an integer, exactly
               if (dot.excess)
                 sums[j] = sums[j] + start;
+              if (epilogue.out == Epilogue::Out::Sums)
+                sums[j] = k.roundToInt(sums[j]);
             }
             at.out = k.offset(place.out, i * shape.out.row + v * dot.lanes * epilogue.outBytes());
             if (epilogue.residual != Epilogue::Residual::None)
@@ -336,8 +337,7 @@ private:
 std::optional<WinogradChoice> chooseWinograd(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, bool trits,
                                              bool actUnsigned, bool excess, double mostSum, int64_t batch) {
   // Unsigned words: row 1 of B by itself takes from -32 to 68 times the greatest byte; signed ones: 10 * 10 times the magnitude.
-  static_assert(68 * 255 <= INT16_MAX && 100 * 128 <= INT16_MAX && 7 * 7 <= INT16_MAX, "transformed values are 16-bit words");
-  static_assert(uint32_t(9 * uint64_t(kWinogradInverse9)) == 1, "the inverse of 9");
+  static_assert(68 * 255 <= INT16_MAX && 100 * 128 <= INT16_MAX && 24 * 24 <= INT16_MAX, "transformed values are 16-bit words");
   if (target.arch != Arch::X86_64 || target.vectorBytes < 32 || !trits || mostSum > double(kWinogradMostSum))
     return std::nullopt;
   if (shape.kernelH != 3 || shape.kernelW != 3 || shape.strideH != 1 || shape.strideW != 1 || shape.dilationH != 1 || shape.dilationW != 1 ||

@@ -9,18 +9,16 @@
 namespace triton {
 
 /// The transforms, scaled to integers: V = B'dB of 6x6 activations, U = GgG' of 3x3 weights, M = the sum over channels of U * V, and
-/// A M A' = kWinogradRowScale[i] * kWinogradRowScale[j] * result(i, j).
+/// A M A' = kWinogradScale * result.
 inline constexpr int kWinogradB[6][6] = {{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                                          {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-inline constexpr int kWinogradG[6][3] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
-inline constexpr int kWinogradA[4][6] = {{6, 4, 4, 1, 1, 0}, {0, 2, -2, 1, -1, 0}, {0, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 6}};
-inline constexpr int kWinogradRowScale[4] = {24, 12, 6, 6}; ///< each 3 * 2^kWinogradRowShift
-inline constexpr int kWinogradRowShift[4] = {3, 2, 1, 1};
-/// 9 times this is 1 modulo 2^32.
-inline constexpr uint32_t kWinogradInverse9 = 0x38E38E39;
+inline constexpr int kWinogradG[6][3] = {{6, 0, 0}, {4, 4, 4}, {4, -4, 4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 24}};
+inline constexpr int kWinogradA[4][6] = {{1, -1, -1, 1, 1, 0}, {0, -1, 1, 2, -2, 0}, {0, -1, -1, 4, 4, 0}, {0, -1, 1, 8, -8, 1}};
+inline constexpr int kWinogradScale = 576; ///< 9 * 2^6
 
-/// The largest |result| that comes back from its 64-fold in 32 bits.
-inline constexpr int64_t kWinogradMostSum = (int64_t(1) << 25) - 1;
+/// The largest |result| whose 9-fold a binary32 holds: then its 576-fold is one too, and multiplied by the binary32 next to 1 / 576, which is off by
+/// 2^-27 of itself, it rounds to the result.
+inline constexpr int64_t kWinogradMostSum = (int64_t(1) << 24) / 9;
 
 /// How a convolution is computed this way.
 struct WinogradChoice {
