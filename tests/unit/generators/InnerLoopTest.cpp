@@ -88,7 +88,7 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, bool winog
   context.loadDialect<mlir::arith::ArithDialect, mlir::scf::SCFDialect, mlir::LLVM::LLVMDialect>();
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   KernelBuilder k(*module, target);
-  TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess);
+  TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(target, shape));
   std::string function;
   if (winograd)
     function = emitWinograd(k, "winograd", shape, *chooseWinograd(target, shape, tile, true, c.actUnsigned, c.excess, 1.0, 1), epilogue);
