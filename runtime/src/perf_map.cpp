@@ -91,6 +91,29 @@ static size_t symbolCount(const fb::Variant &variant) {
   return count;
 }
 
+/// Weights as code: a line for each layer, in the order in which the loader wrote them.
+static void addWeights(MapFile &file, const tri_model &model, const fb::Variant &variant) {
+  const uint64_t end = uint64_t(reinterpret_cast<uintptr_t>(model.adds)) + model.addsSpan;
+  const fb::Placement *layer = nullptr;
+  uint64_t start = 0;
+  auto line = [&](uint64_t next) {
+    if (!layer) return;
+    char text[1200];
+    const char *key = model.description->blobs()->Get(layer->blob())->key()->c_str();
+    file.add(text, size_t(snprintf(text, sizeof text, "%llx %llx %s__adds\n", (unsigned long long)start, (unsigned long long)(next - start), key)));
+  };
+  for (uint32_t i = 0; i < (variant.placements() ? variant.placements()->size() : 0); ++i) {
+    const fb::Placement &p = *variant.placements()->Get(i);
+    if (p.kind() != fb::PlacementKind::Adds) continue;
+    uint64_t first;
+    memcpy(&first, model.arena + p.arena_offset(), sizeof first);
+    line(first);
+    layer = &p;
+    start = first;
+  }
+  line(end);
+}
+
 static bool writeMap(const tri_model &model, const fb::Variant &variant, Symbol *symbols, int fd) {
   size_t count = 0;
   for (const fb::Program *program : *variant.programs())
@@ -108,6 +131,7 @@ static bool writeMap(const tri_model &model, const fb::Variant &variant, Symbol 
                                 (unsigned long long)(end - symbols[i].start), symbols[i].name);
     file.add(line, size_t(length));
   }
+  addWeights(file, model, variant);
   return file.finish();
 }
 

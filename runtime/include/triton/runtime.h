@@ -66,7 +66,7 @@ typedef struct tri_error {
 
 /* Where memory comes from. `allocate` returns `bytes` bytes at a multiple of `alignment` (a power of two), or NULL;
  * `release` gets the pointer and the size that were given out. Both may be called from the threads that open models and
- * create sessions. Code pages and thread stacks come from the system. NULL for an allocator means malloc and free. */
+ * create sessions. Code pages (weights that become code included) and thread stacks come from the system. NULL for an allocator means malloc and free. */
 typedef struct tri_allocator {
   void *(*allocate)(void *context, size_t bytes, size_t alignment);
   void (*release)(void *context, void *pointer, size_t bytes);

@@ -36,6 +36,25 @@ protected:
     tri_error err{};
     ASSERT_EQ(tri_model_open(bytes.data(), bytes.size(), &options, &model, &err), TRI_OK) << err.message;
   }
+  /// As open, with the layer's weights as code too, twice.
+  void openWithCode() {
+    tri_model_destroy(model);
+    CompiledModel made = test::denseModel();
+    CompiledVariant &variant = made.variants[0];
+    for (uint32_t pitch : {16u, 32u}) {
+      Placement adds;
+      adds.kind = Placement::Adds;
+      adds.o = 4, adds.ko = 1, adds.ki = 8, adds.nr = pitch, adds.kr = 32, adds.chunk = 8;
+      adds.arenaOffset = variant.arenaBytes;
+      adds.arenaBytes = 8;
+      variant.placements.push_back(adds);
+      variant.arenaBytes += 64;
+    }
+    const std::vector<uint8_t> bytes = test::written(made);
+    tri_model_options options{};
+    options.allow_code = true;
+    ASSERT_EQ(tri_model_open(bytes.data(), bytes.size(), &options, &model, &err), TRI_OK) << err.message;
+  }
   std::string path() const { return folder + "/perf.map"; }
   std::string text() const {
     std::ifstream file(path());
@@ -88,6 +107,37 @@ TEST_F(PerfMap, StepsHaveCodeThatDoesNotOverlapAndMayBeExecuted) {
   }
   EXPECT_LE(begin, all.front().start);
   EXPECT_GE(end, all.back().start + all.back().bytes);
+}
+
+/// The protection of the memory at an address, as /proc says it.
+static std::string protectionOf(uint64_t address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long from = 0, to = 0;
+    char protection[5] = {};
+    if (sscanf(line.c_str(), "%llx-%llx %4s", &from, &to, protection) == 3 && from <= address && address < to) return protection;
+  }
+  return "none";
+}
+
+TEST_F(PerfMap, NamesWeightsThatAreCodeAndNobodyMayWriteThem) {
+  openWithCode();
+  ASSERT_EQ(tri_model_write_perf_map(model, path().c_str(), &err), TRI_OK) << err.message;
+  std::istringstream lines(text());
+  std::vector<Code> found;
+  for (std::string line; std::getline(lines, line);) {
+    unsigned long long start = 0, bytes = 0;
+    char name[200];
+    ASSERT_EQ(sscanf(line.c_str(), "%llx %llx %199s", &start, &bytes, name), 3) << line;
+    if (std::string(name) == "fc.weight__adds") found.push_back({start, bytes});
+  }
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].start + found[0].bytes, found[1].start);
+  for (const Code &code : found) {
+    EXPECT_GT(code.bytes, 64u);
+    EXPECT_EQ(protectionOf(code.start), "r-xp");
+    EXPECT_EQ(protectionOf(code.start + code.bytes - 1), "r-xp");
+  }
 }
 
 TEST_F(PerfMap, HasOneLineForEachStepAndIsAppendedTo) {
