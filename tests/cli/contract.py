@@ -448,7 +448,7 @@ class Quantize(Cli):
 
     def test_methods_and_scales(self):
         found = {}
-        for words in ("--method twn", "--method absmean", "--method stochastic --seed 3", "--method fixed --threshold 0.5", "--bits 1", "--bits 4", "--bits 8",
+        for words in ("--method twn", "--method absmean", "--method stochastic --seed 3", "--method fixed --threshold 0.5", "--method learned", "--bits 1", "--bits 4", "--bits 8",
                       "--scale per_tensor", "--scale per_group --group 4"):
             document = self.quantize(*words.split())
             found[words] = (document["layers"][0]["sqnr_db"], document["layers"][0]["scales"], document["layers"][0]["storage"], document["sha256"])
@@ -456,6 +456,7 @@ class Quantize(Cli):
         self.assertGreater(found["--bits 8"][0], found["--bits 4"][0])
         self.assertGreater(found["--bits 4"][0], found["--method twn"][0])
         self.assertGreater(found["--method twn"][0], found["--bits 1"][0])
+        self.assertGreater(found["--method learned"][0], found["--method twn"][0])
         self.assertEqual([found[w][1] for w in ("--method twn", "--scale per_tensor", "--scale per_group --group 4")], [16, 1, 32])
         self.assertEqual(self.quantize("--method", "stochastic", "--seed", "3", "--threads", "2")["sha256"], found["--method stochastic --seed 3"][3])
 

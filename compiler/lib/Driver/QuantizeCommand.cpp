@@ -110,7 +110,8 @@ static Result<Request> readRequest(const Arguments &arguments) {
   policy.storage = bits->first;
   request.target.signs = bits->second;
   Result<WeightMethod> method = oneOf<WeightMethod>(arguments, OptionId::Method, "--method",
-      {{"twn", WeightMethod::Twn}, {"absmean", WeightMethod::AbsMean}, {"fixed", WeightMethod::Fixed}, {"stochastic", WeightMethod::Stochastic}},
+      {{"twn", WeightMethod::Twn}, {"absmean", WeightMethod::AbsMean}, {"fixed", WeightMethod::Fixed}, {"stochastic", WeightMethod::Stochastic},
+       {"learned", WeightMethod::Learned}},
       WeightMethod::Twn);
   if (!method) return method.takeError();
   policy.method = *method;
@@ -236,7 +237,17 @@ static Result<std::vector<Plan>> planFor(const Request &request, const Safetenso
     if (param.isWeight && hasCodes(param.policy.storage) && !coded) {
       Result<WeightTarget> target = targetOf(request, param);
       if (!target) return target.takeError();
-      plan.target = std::move(*target);
+      // Thresholds and scales that training learned are better than what the weights alone tell.
+      const SafetensorsFile::Entry *delta = file.find(param.key + ".delta"), *scale = file.find(param.key + ".scale");
+      bool trained = target->policy.storage == DType::Trit && target->policy.method == WeightMethod::Learned && !request.methodGiven && delta && scale;
+      if (trained) {
+        plans.push_back({delta, std::nullopt});
+        plans.push_back({scale, std::nullopt});
+        known.insert({param.key + ".delta", param.key + ".scale"});
+        notes.push_back(fmt::format("{}: '{}' has a trained threshold and scale and is copied", file.name(), param.key));
+      } else {
+        plan.target = std::move(*target);
+      }
     }
     plans.push_back(plan);
     if (coded) {

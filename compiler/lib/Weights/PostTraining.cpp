@@ -1,6 +1,8 @@
 #include "triton/Weights/PostTraining.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace triton {
 
@@ -59,6 +61,33 @@ static WeightCodes signsOf(std::span<const double> values, const ScaleLayout &la
   return out;
 }
 
+/// Thresholds and scales with the least squared error, one pair for each scale group. Weights above the threshold are the k greatest
+/// magnitudes, their best scale is their mean S / k, and the error is then sum w^2 - S^2 / k: so the k with the greatest S^2 / k is
+/// found by sorting.
+static void fitThresholds(std::span<const double> values, const ScaleLayout &layout, std::vector<double> &delta, std::vector<double> &scale) {
+  std::vector<std::vector<double>> magnitudes(static_cast<size_t>(layout.scales()));
+  layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {
+    for (size_t i = begin; i < end; ++i) magnitudes[s].push_back(std::fabs(values[i]));
+  });
+  delta.assign(magnitudes.size(), 0);
+  scale.assign(magnitudes.size(), 1);
+  for (size_t s = 0; s < magnitudes.size(); ++s) {
+    std::vector<double> &a = magnitudes[s];
+    std::sort(a.begin(), a.end(), std::greater<>());
+    double sum = 0, best = 0;
+    for (size_t k = 1; k <= a.size() && a[k - 1] > 0; ++k) {
+      sum += a[k - 1];
+      double next = k < a.size() ? a[k] : 0, gain = sum * sum / static_cast<double>(k);
+      // Equal magnitudes are all above a threshold or none is.
+      if (next == a[k - 1] || gain <= best) continue;
+      best = gain;
+      delta[s] = next;
+      scale[s] = sum / static_cast<double>(k);
+    }
+    a = {};
+  }
+}
+
 static HostTensor narrowed(const SafetensorsFile::Entry &entry, std::span<const double> values, DType storage) {
   HostTensor out;
   out.shape = entry.shape;
@@ -89,8 +118,12 @@ Result<QuantisedWeight> quantiseWeight(const SafetensorsFile::Entry &entry, cons
   std::vector<double> approximation(values.size());
   if (hasCodes(target.policy.storage)) {
     ScaleLayout layout = scaleLayout(target.policy, entry.shape, target.channelAxis);
+    std::vector<double> delta, scale;
+    if (!target.signs && target.policy.storage == DType::Trit && target.policy.method == WeightMethod::Learned &&
+        (target.policy.scale != WeightScale::PerGroup || ScaleLayout::groupDivides(entry.shape, target.channelAxis, target.policy.group)))
+      fitThresholds(values, layout, delta, scale);
     Result<WeightCodes> codes = target.signs ? Result<WeightCodes>(signsOf(values, layout))
-                                             : quantiseWeights(values, entry.shape, target.channelAxis, target.policy, entry.key);
+                                             : quantiseWeights(values, entry.shape, target.channelAxis, target.policy, entry.key, delta, scale);
     if (!codes) return codes.takeError();
     int64_t zeros = 0;
     layout.forEachRun(values.size(), [&](size_t begin, size_t end, size_t s) {

@@ -80,6 +80,51 @@ TEST(PostTraining, ReportsWhatWasLost) {
   EXPECT_FALSE(made(Weight({1, 2}, {3, -3}), trits()).error.sqnrDb);
 }
 
+/// The squared error of the best codes for one scale and one set of `k` kept magnitudes, over all thresholds there are.
+double leastError(std::vector<double> values) {
+  for (double &v : values) v = std::fabs(v);
+  double least = INFINITY;
+  for (double threshold : values) {
+    double sum = 0, squares = 0, count = 0;
+    for (double v : values) {
+      squares += v * v;
+      if (v >= threshold) sum += v, ++count;
+    }
+    least = std::min(least, squares - sum * sum / count);
+  }
+  return least;
+}
+
+TEST(PostTraining, LearnedLosesLeast) {
+  std::vector<float> values;
+  for (int i = 0; i < 96; ++i) values.push_back(float(((i * 7919 + 11) % 101) - 50) / 50 * float(i % 7 == 0 ? 3 : 1));
+  values[40] = values[41] = values[42]; // ties
+  Weight weight({4, 24}, values);
+  for (auto [scale, group] : {std::pair{WeightScale::PerTensor, 0}, std::pair{WeightScale::PerChannel, 0}, std::pair{WeightScale::PerGroup, 8}}) {
+    WeightTarget target = trits(WeightMethod::Learned);
+    target.policy.scale = scale;
+    target.policy.group = group;
+    QuantisedWeight learned = made(weight, target);
+    std::vector<int8_t> codes = learned.codes.as<int8_t>();
+    std::vector<float> scales = learned.scale->as<float>();
+    size_t run = values.size() / scales.size();
+    for (size_t s = 0; s < scales.size(); ++s) {
+      double error = 0;
+      for (size_t i = s * run; i < (s + 1) * run; ++i) error += std::pow(double(values[i]) - double(codes[i]) * double(scales[s]), 2);
+      EXPECT_NEAR(error, leastError({values.begin() + ptrdiff_t(s * run), values.begin() + ptrdiff_t((s + 1) * run)}), 1e-6) << "scale " << s;
+    }
+    target.policy.method = WeightMethod::Twn;
+    EXPECT_GE(*learned.error.sqnrDb, *made(weight, target).error.sqnrDb);
+  }
+  // Nothing to lose, and nothing at all.
+  EXPECT_EQ(made(Weight({1, 3}, {2, -2, 2}), trits(WeightMethod::Learned)).codes.as<int8_t>(), (std::vector<int8_t>{1, -1, 1}));
+  EXPECT_EQ(made(Weight({1, 2}, {0, 0}), trits(WeightMethod::Learned)).codes.as<int8_t>(), (std::vector<int8_t>{0, 0}));
+  WeightTarget odd = trits(WeightMethod::Learned);
+  odd.policy.scale = WeightScale::PerGroup;
+  odd.policy.group = 5;
+  EXPECT_FALSE(quantiseWeight(weight.entry, odd));
+}
+
 TEST(PostTraining, SignsHaveNoZero) {
   WeightTarget target = trits();
   target.signs = true;

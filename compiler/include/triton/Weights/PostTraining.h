@@ -43,7 +43,7 @@ struct QuantisedWeight {
   LayerError error;
 };
 
-/// Quantises the floats of `entry`. Errors name the key: integers, NaN or infinity, groups that do not divide a channel.
+/// Quantises the floats of `entry`; method=learned takes the threshold and the scale with the least squared error. Errors name the key: integers, NaN or infinity, groups that do not divide a channel.
 Result<QuantisedWeight> quantiseWeight(const SafetensorsFile::Entry &entry, const WeightTarget &target);
 
 /// The storage that `rules` give a key: the last rule that matches counts. Nothing if none does.
