@@ -75,8 +75,9 @@ static std::string classHistogram(const std::vector<ClassResult> &classes) {
 /// Rows are true classes, columns predictions; the shade is the share of the row.
 static std::string matrix(const std::vector<ClassResult> &classes, const std::vector<Confusion> &pairs) {
   const bool labelled = classes.size() <= 25;
-  const int side = labelled ? 40 : 8, left = labelled ? 170 : 30, top = labelled ? 120 : 30, span = side * int(classes.size());
-  std::string out = fmt::format("<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" aria-label=\"confusion matrix\">\n", left + span + 4,
+  const int side = labelled ? 40 : 8, left = labelled ? 170 : 30, top = labelled ? 120 : 30,
+            right = labelled ? 100 : 4, span = side * int(classes.size()); // slanted names reach over the last column
+  std::string out = fmt::format("<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" aria-label=\"confusion matrix\">\n", left + span + right,
                                 top + span + 4);
   out += fmt::format("<rect class=\"back\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill-opacity=\"0.3\"/>\n", left, top, span, span);
   for (size_t c = 0; labelled && c < classes.size(); ++c) {
