@@ -3,6 +3,7 @@
 
     scripts/compare_torchvision.py                 ResNet-18 and MobileNetV2 at -O2
     scripts/compare_torchvision.py --all -O 0,2    every ImageNet network, at two levels
+    scripts/compare_torchvision.py --pictures 8    `zoo eval` of ResNet-18 on the first 8 pictures of a folder in ImageNet's layout
 
 The first run makes a Python environment of its own from PyPI (torch, torchvision) in --work, which may be thrown away at any time.
 Exit 0: every output is within --tolerance of torchvision's, relative to its largest magnitude.
@@ -75,6 +76,53 @@ def compare(triton, zoo_name, name, levels, tolerance, folder):
     return good
 
 
+def make_folder(root):
+    """1000 classes of one made-up picture each: JPEG in colour, gray and CMYK, and PNG, of many sizes."""
+    import numpy
+    from PIL import Image
+    random = numpy.random.default_rng(1)
+    for label in range(1000):
+        height, width = (int(n) for n in random.integers(120, 330, 2))
+        y, x = numpy.mgrid[0:height, 0:width]
+        waves = random.uniform(0.01, 0.2, 6)
+        planes = [127 + 120 * numpy.sin(x * waves[c] + label) * numpy.cos(y * waves[c + 3]) for c in range(3)]
+        image = Image.fromarray(numpy.clip(numpy.stack(planes, -1) + random.integers(-20, 20, (height, width, 3)), 0, 255).astype(numpy.uint8))
+        place = root / "val" / f"n{label:08d}"
+        place.mkdir(parents=True)
+        if label % 4 == 3:
+            image.save(place / "picture.png")
+        else:
+            image.convert(("RGB", "L", "CMYK")[label % 4]).save(place / "picture.JPEG", quality=int(random.integers(60, 96)))
+
+
+def compare_pictures(triton, count, folder):
+    """What `zoo eval` predicts for pictures, against torchvision's ImageFolder, transforms and network."""
+    import hashlib
+    import json
+    import torch
+    from torchvision import datasets, transforms
+    make_folder(folder / "pictures")
+    data = datasets.ImageFolder(folder / "pictures" / "val", transforms.Compose([
+        transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
+        transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]))
+    images = torch.stack([data[i][0] for i in range(max(count, 16))])
+    module = random_network("resnet18")
+    with torch.no_grad():
+        # Made-up weights prefer a class whatever they see: the last layer looks at what differs between pictures.
+        features = torch.nn.Sequential(*list(module.children())[:-1])(images).flatten(1)
+        weight = torch.randn(1000, features.shape[1]) / (features.std(0) + 1e-3)
+        module.fc.weight.copy_(5 * weight / weight.norm(dim=1, keepdim=True))
+        module.fc.bias.copy_(-(module.fc.weight @ features.mean(0)))
+        classes = module(images[:count]).argmax(1).tolist()
+    torch.save(module.state_dict(), folder / "pictures.pth")
+    done = subprocess.run([triton, "zoo", "eval", "resnet18-imagenet", "--fp32", "--data-dir", str(folder / "pictures"), "--weights",
+                           str(folder / "pictures.pth"), "--limit", str(count), "--batch", "4", "--json"], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    same = found["predictions_sha256"] == hashlib.sha256(b"".join(c.to_bytes(2, "little") for c in classes)).hexdigest()
+    print(f"resnet18-imagenet on {count} pictures: {len(set(classes))} classes predicted, {'the same as' if same else 'OTHER THAN'} torchvision's")
+    return same
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--triton", default=str(ROOT / "build" / "bin" / "triton"))
@@ -82,10 +130,13 @@ def main():
     parser.add_argument("--all", action="store_true", help="every ImageNet network, not only ResNet-18 and MobileNetV2")
     parser.add_argument("-O", dest="levels", default="2", help="levels, comma-separated")
     parser.add_argument("--tolerance", type=float, default=1e-4)
+    parser.add_argument("--pictures", type=int, metavar="N", help="compare `zoo eval` on N pictures instead")
     options = parser.parse_args()
     enter_environment(options.work)
     names = list(NETWORKS) if options.all else list(NETWORKS)[:2]
     with tempfile.TemporaryDirectory() as folder:
+        if options.pictures:
+            return 0 if compare_pictures(options.triton, options.pictures, pathlib.Path(folder)) else 1
         good = [compare(options.triton, name, NETWORKS[name], options.levels.split(","), options.tolerance, pathlib.Path(folder))
                 for name in names]
     return 0 if all(good) else 1
