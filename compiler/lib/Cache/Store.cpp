@@ -25,7 +25,8 @@ namespace triton::cache {
 static constexpr int64_t kTouchSeconds = 60;
 /// A directory that nobody scanned for so long is scanned when something is written: sizes drift when processes are killed.
 static constexpr int64_t kScanSeconds = 24 * 3600;
-static constexpr size_t kCopyBytes = 256 << 10;
+/// Of a piece that is read, hashed and written: it stays in the processor's cache.
+static constexpr size_t kCopyBytes = 64 << 10;
 
 namespace {
 
@@ -260,10 +261,26 @@ static bool copyAndHash(int from, int to, uint64_t bytes, ContentHasher &hasher,
   return true;
 }
 
+/// True if `path` is a plain file of this user that holds what the seal says. It then stays, with a new time, as if it had been written:
+/// reading and hashing it takes a third of the time. Files with other names are replaced, so that those keep their content.
+static bool isThereAlready(const std::string &path, const Seal &seal) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat st;
+  constexpr mode_t kOwner = S_IRUSR | S_IWUSR, kSpecial = S_ISUID | S_ISGID | S_ISVTX;
+  if (!file || ::fstat(file.get(), &st) != 0 || !S_ISREG(st.st_mode) || uint64_t(st.st_size) != seal.contentBytes || st.st_nlink != 1 ||
+      st.st_uid != ::geteuid() || (st.st_mode & kOwner) != kOwner || (st.st_mode & kSpecial) != 0)
+    return false;
+  ContentHasher hasher;
+  bool sourceFailed = false;
+  return copyAndHash(file.get(), -1, seal.contentBytes, hasher, sourceFailed) && hasher.finish() == seal.sum &&
+         ::futimens(file.get(), nullptr) == 0;
+}
+
 Result<Found> DirectoryStore::copyContent(EntryKind kind, const Key &key, const std::string &path) {
   OpenEntry entry;
   Found found = openEntry(kind, key, entry);
   if (found != Found::Here) return found;
+  if (isThereAlready(path, entry.seal)) return Found::Here;
   std::string temporary;
   Fd out;
   for (int attempt = 0; !out && attempt < 16; ++attempt) {

@@ -97,6 +97,53 @@ TEST(Store, CopiesToAnOutput) {
   EXPECT_EQ(files, 2u) << "a failed copy must leave nothing";
 }
 
+TEST(Store, LeavesAnOutputThatIsRight) {
+  TemporaryDirectory temp;
+  auto store = openStore(temp.path("cache"));
+  const std::vector<uint8_t> content = numberedContent(3, 200001);
+  store->put(EntryKind::Artifact, numberedKey(3), content);
+  std::string out = temp.path("out.tern"), other = temp.path("other");
+  auto copy = [&] { return *store->copyOut(EntryKind::Artifact, numberedKey(3), out) && readBytes(out) == content; };
+  auto status = [&] {
+    struct stat st {};
+    EXPECT_EQ(::lstat(out.c_str(), &st), 0);
+    return st;
+  };
+  ASSERT_TRUE(copy());
+  struct stat first = status();
+  struct timespec old[2] = {{1000000, 0}, {1000000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, out.c_str(), old, 0), 0);
+  ASSERT_TRUE(copy());
+  EXPECT_EQ(status().st_ino, first.st_ino);
+  EXPECT_GE(status().st_mtim.tv_sec, first.st_mtim.tv_sec) << "programs that build by times must see a new output";
+  // Every place of another byte, also where only the last piece differs; more and less of it.
+  for (size_t at : {size_t(0), content.size() / 2, content.size() - 1}) {
+    std::vector<uint8_t> wrong = content;
+    wrong[at] ^= 1;
+    writeBytes(out, wrong);
+    EXPECT_TRUE(copy()) << at;
+    EXPECT_NE(status().st_ino, first.st_ino) << at;
+    first = status();
+  }
+  std::vector<uint8_t> longer = content;
+  longer.push_back(0);
+  writeBytes(out, longer);
+  EXPECT_TRUE(copy());
+  writeBytes(out, std::vector<uint8_t>(content.begin(), content.end() - 1));
+  EXPECT_TRUE(copy());
+  // Under two names: the other one may be a backup.
+  first = status();
+  ASSERT_EQ(::link(out.c_str(), other.c_str()), 0);
+  EXPECT_TRUE(copy());
+  EXPECT_NE(status().st_ino, first.st_ino);
+  EXPECT_TRUE(readBytes(other) == content);
+  // A link in its place is replaced, what it leads to is not touched.
+  std::filesystem::remove(out);
+  std::filesystem::create_symlink(other, out);
+  EXPECT_TRUE(copy());
+  EXPECT_TRUE(S_ISREG(status().st_mode));
+}
+
 TEST(Store, CountsOverProcesses) {
   TemporaryDirectory temp;
   {

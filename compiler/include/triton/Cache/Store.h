@@ -138,7 +138,8 @@ public:
   /// Removes an entry that its reader found unfit although its seal was whole, and counts it as damaged.
   virtual void drop(EntryKind kind, const Key &key) = 0;
 
-  /// Writes an entry's content to `path`, checked, by a temporary file beside it and a rename. False: no such entry. An Error:
+  /// Writes an entry's content to `path`, checked, by a temporary file beside it and a rename; a file there that holds it already only gets
+  /// a new time. False: no such entry. An Error:
   /// the entry is there, but the output could not be written.
   virtual Result<bool> copyOut(EntryKind kind, const Key &key, const std::string &path) = 0;
 
