@@ -7,6 +7,8 @@
 
 #include "ternary/Constants.h"
 
+#include "triton/Support/Leftovers.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Pass/PassManager.h"
@@ -200,9 +202,12 @@ public:
       : plan(plan), target(target), options(options), blobs(blobs) {}
 
   Result<CompiledVariant> run() {
-    MLIRContext context(MLIRContext::Threading::DISABLED);
-    context.loadDialect<arith::ArithDialect, scf::SCFDialect, LLVM::LLVMDialect>();
-    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+    // Left behind at the end, the module before its context.
+    auto context = std::make_shared<MLIRContext>(MLIRContext::Threading::DISABLED);
+    context->loadDialect<arith::ArithDialect, scf::SCFDialect, LLVM::LLVMDialect>();
+    std::shared_ptr<OwningOpRef<ModuleOp>> owned(new OwningOpRef<ModuleOp>(ModuleOp::create(UnknownLoc::get(context.get()))),
+                                                 [context](OwningOpRef<ModuleOp> *module) { delete module; });
+    OwningOpRef<ModuleOp> &module = *owned;
     auto begin = std::chrono::steady_clock::now();
     VariantState state;
     state.layouts = plan.layouts;
@@ -215,6 +220,9 @@ public:
     state.workspaceFixed = plan.workspaceFixed;
     state.workspacePerBatch = plan.workspacePerBatch;
     KernelBuilder k(*module, target);
+    KernelObjects kernels;
+    if (usesObjects(options))
+      k.isKnown = [&](const std::string &name, const std::string &recipe) { return findKernel(name, recipe, target, options, kernels); };
     CompiledVariant variant;
     std::vector<std::string> symbols;
     for (auto [i, step] : llvm::enumerate(plan.steps)) {
@@ -234,7 +242,7 @@ public:
     if (options.onStage)
       options.onStage("codegen " + target.name + ": generate",
                       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-    auto code = emitSharedObject(*module, target, options);
+    auto code = emitSharedObject(*module, target, options, std::move(kernels));
     if (!code)
       return code.takeError();
     variant.target = target.name;
@@ -252,6 +260,8 @@ public:
     variant.workspacePerBatch = uint64_t(state.workspacePerBatch);
     variant.scratchPerThread = uint64_t(state.scratchPerThread);
     variant.choices = std::move(state.choices);
+    if (&target == &options.targets.back()) // not those of all targets: they take memory
+      leave(std::move(owned));
     return variant;
   }
 

@@ -215,7 +215,28 @@ private:
 
 } // namespace
 
-Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options) {
+static bool showsCode(const CodegenOptions &options) { return options.onEmit || !options.printAfter.empty(); }
+
+bool usesObjects(const CodegenOptions &options) { return !showsCode(options) && (options.findObject || options.storeObject); }
+
+/// A sound object from the cache.
+static std::optional<ObjectFile> findObject(const ObjectKey &key, const TargetDesc &target, const CodegenOptions &options) {
+  if (!options.findObject)
+    return std::nullopt;
+  std::optional<ObjectFile> found = options.findObject(key);
+  return found && isObjectFor(*found, target) ? std::move(found) : std::nullopt;
+}
+
+bool findKernel(const std::string &name, const std::string &recipe, const TargetDesc &target, const CodegenOptions &options, KernelObjects &kernels) {
+  ObjectKey key = kernelKey(name, recipe, target, options);
+  kernels.keys.emplace(name, key);
+  std::optional<ObjectFile> found = findObject(key, target, options);
+  if (found)
+    kernels.found.emplace(name, std::move(*found));
+  return found.has_value();
+}
+
+Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &target, const CodegenOptions &options, KernelObjects kernels) {
   initialiseLlvm();
   auto began = Clock::now();
   auto stage = [&](const std::string &name) {
@@ -229,7 +250,7 @@ Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &tar
   std::map<std::string, std::set<std::string>> calls = callsOf(module);
 
   // What is shown is one module: the same functions as in the units.
-  bool whole = options.onEmit || !options.printAfter.empty();
+  bool whole = showsCode(options);
   std::vector<CompileUnit> units;
   if (whole)
     units.push_back({module.clone(), "all", exported, false, 0});
@@ -238,15 +259,24 @@ Result<LinkedCode> emitSharedObject(mlir::ModuleOp module, const TargetDesc &tar
   std::vector<ObjectFile> objects(units.size());
   std::vector<ObjectKey> keys(units.size());
   std::vector<size_t> missing;
-  bool caching = !whole && (options.findObject || options.storeObject);
+  bool caching = usesObjects(options);
   for (size_t i = 0; i < units.size(); ++i) {
-    if (caching)
+    if (!units[i].module) {
+      auto found = kernels.found.find(units[i].name);
+      if (found == kernels.found.end())
+        return internal("nobody has the kernel '" + units[i].name + "'");
+      objects[i] = std::move(found->second);
+      continue;
+    }
+    if (auto asked = kernels.keys.find(units[i].name); asked != kernels.keys.end()) {
+      keys[i] = asked->second;
+    } else if (caching) {
       keys[i] = unitKey(*units[i].module, target, options);
-    if (caching && options.findObject)
-      if (auto found = options.findObject(keys[i]); found && isObjectFor(*found, target)) {
+      if (auto found = findObject(keys[i], target, options)) {
         objects[i] = std::move(*found);
         continue;
       }
+    }
     missing.push_back(i);
   }
   if (caching)

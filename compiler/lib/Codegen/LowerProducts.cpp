@@ -39,14 +39,22 @@ public:
 
   /// Reorders `[o][from order]` so that element j of each output comes from `order(j)`.
   void permute(int64_t outputs, const std::function<int64_t(int64_t)> &order) {
-    std::vector<int8_t> result(codes.size());
     int64_t each = int64_t(codes.size()) / outputs;
-    std::vector<int64_t> from(each); // the order divides; once for all outputs
-    for (int64_t j = 0; j < each; ++j)
-      from[j] = order(j);
-    for (int64_t o = 0; o < outputs; ++o)
+    std::vector<uint32_t> from(each); // the order divides; once for all outputs
+    bool moves = false;
+    for (int64_t j = 0; j < each; ++j) {
+      from[j] = uint32_t(order(j));
+      moves |= from[j] != uint32_t(j);
+    }
+    if (!moves)
+      return;
+    std::vector<int8_t> result(codes.size());
+    for (int64_t o = 0; o < outputs; ++o) {
+      const int8_t *in = codes.data() + o * each;
+      int8_t *out = result.data() + o * each;
       for (int64_t j = 0; j < each; ++j)
-        result[o * each + j] = codes[o * each + from[j]];
+        out[j] = in[from[j]];
+    }
     codes = std::move(result);
   }
 
@@ -94,10 +102,7 @@ public:
     std::vector<int32_t> start((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding);
     int64_t each = int64_t(codes.size()) / outputs;
     for (int64_t o = 0; o < outputs; ++o) {
-      int64_t sum = 0;
-      for (int64_t j = 0; j < each; ++j)
-        sum += codes[o * each + j];
-      start[o] = int32_t(factor * sum);
+      start[o] = int32_t(factor * sumOf(o, each, [](int8_t code) { return int32_t(code); }));
     }
     return c.table(key + ".start", start);
   }
@@ -105,12 +110,8 @@ public:
   /// The greatest |sum| that inputs of at most `most` in magnitude can give.
   double sumBound(int64_t outputs, int64_t most) const {
     int64_t each = int64_t(codes.size()) / outputs, greatest = 0;
-    for (int64_t o = 0; o < outputs; ++o) {
-      int64_t sum = 0;
-      for (int64_t j = 0; j < each; ++j)
-        sum += std::abs(int64_t(codes[o * each + j]));
-      greatest = std::max(greatest, sum);
-    }
+    for (int64_t o = 0; o < outputs; ++o)
+      greatest = std::max(greatest, sumOf(o, each, [](int8_t code) { return int32_t(code < 0 ? -code : code); }));
     return double(greatest) * double(most);
   }
 
@@ -118,6 +119,21 @@ public:
   bool trits;
   std::string key;
   std::vector<int8_t> codes; ///< canonical [O][KO][KI]
+
+private:
+  /// The sum over the `each` codes of output o, in pieces whose 32-bit sums are vectors.
+  template <typename F>
+  int64_t sumOf(int64_t o, int64_t each, F value) const {
+    constexpr int64_t kPiece = 1 << 20;
+    int64_t total = 0;
+    for (int64_t from = o * each, end = from + each; from < end; from += kPiece) {
+      int32_t sum = 0;
+      for (int64_t j = from, to = std::min(from + kPiece, end); j < to; ++j)
+        sum += value(codes[j]);
+      total += sum;
+    }
+    return total;
+  }
 };
 
 /// The affine end of a fused product: what the generator needs to know, and its arrays.

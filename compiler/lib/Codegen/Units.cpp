@@ -60,6 +60,12 @@ std::vector<CompileUnit> splitUnits(ModuleOp module) {
   for (LLVM::LLVMFuncOp function : order) {
     bool callsOnly = function.getVisibility_() != LLVM::Visibility::Hidden && isCallsOnly(function);
     CompileUnit own;
+    if (function.isExternal()) {
+      own.name = function.getName().str();
+      own.defines.push_back(own.name);
+      units.push_back(std::move(own));
+      continue;
+    }
     CompileUnit &unit = callsOnly ? calls : own;
     if (!unit.module)
       unit.module = fresh(), unit.name = function.getName().str();
@@ -73,6 +79,8 @@ std::vector<CompileUnit> splitUnits(ModuleOp module) {
   if (calls.module)
     units.push_back(std::move(calls));
   for (CompileUnit &unit : units) {
+    if (!unit.module)
+      continue;
     std::set<std::string> needed; // sorted, so that the order of declarations means nothing
     forEachCall(*unit.module, [&](llvm::StringRef callee) { needed.insert(callee.str()); });
     for (const std::string &name : unit.defines)
@@ -181,6 +189,23 @@ ObjectKey unitKey(ModuleOp unit, const TargetDesc &target, const CodegenOptions 
   hash.text(target.llvmFeatures);
   hash.number(uint64_t(options.optLevel));
   hash.operation(*unit.getOperation());
+  return hash.result();
+}
+
+ObjectKey kernelKey(const std::string &name, const std::string &recipe, const TargetDesc &target, const CodegenOptions &options) {
+  StructureHash hash;
+  hash.text("triton kernel 1");
+  hash.text(options.buildId);
+  hash.number(uint64_t(options.optLevel));
+  // Every field, or this does not compile.
+  const auto &[targetName, arch, triple, cpu, llvmFeatures, features, vectorBytes, vectorRegisters, firstCacheBytes, hasFma, hasVnni, hasVbmi] = target;
+  for (const std::string *words : {&targetName, &triple, &cpu, &llvmFeatures})
+    hash.text(*words);
+  for (uint64_t field : {uint64_t(arch), features, uint64_t(vectorBytes), uint64_t(vectorRegisters), uint64_t(firstCacheBytes), uint64_t(hasFma),
+                         uint64_t(hasVnni), uint64_t(hasVbmi)})
+    hash.number(field);
+  hash.text(name);
+  hash.text(recipe);
   return hash.result();
 }
 

@@ -252,17 +252,15 @@ int64_t addsScratch(const ConvShape &shape, const AddsChoice &choice, const Epil
 
 std::string emitAdds(KernelBuilder &k, const std::string &label, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess,
                      const Epilogue &epilogue) {
-  const tri_adds_layout &l = choice.layout;
-  std::string name = label + "_" + digest(keyOf(shape) + keyOf(l.pitch, l.plane, l.chunk, choice.bandRows, choice.blocks, choice.codeStride,
-                                                                 choice.functionBytes, actUnsigned, excess) + epilogue.key());
-  if (k.hasFunction(name))
-    return name;
-  std::vector<Val> args = beginProduct(k, name);
-  Adds(k, shape, choice, actUnsigned, excess, epilogue, args).emit();
-  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
-               args[PaThreads], epilogue.excess ? -128 : 0);
-  k.end();
-  return name;
+  AddsChoice own = choice;
+  own.codeBytes = 0, own.cost = own.directCost = 0; // why this way was taken changes no code
+  // Of the functions' size, which other weights change a little, only the lines to fetch for each block count.
+  own.functionBytes = ceilDiv(ceilDiv(choice.functionBytes, 64), choice.blocks) * choice.blocks * 64;
+  return productKernel(k, label, Recipe("adds", shape, own, actUnsigned, excess, epilogue), [&](const std::vector<Val> &args) {
+    Adds(k, shape, own, actUnsigned, excess, epilogue, args).emit();
+    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
+                 args[PaThreads], epilogue.excess ? -128 : 0);
+  });
 }
 
 } // namespace triton

@@ -77,27 +77,11 @@ static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
   return steps * dot.nr() * dot.kr();
 }
 
-/// FNV-1a.
-std::string digest(const std::string &text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char c : text)
-    hash = (hash ^ c) * 0x100000001b3;
-  char out[17];
-  snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
-  return out;
-}
-
-std::string keyOf(const PlaneStrides &s) { return keyOf(s.image, s.row, s.pixel); }
-std::string keyOf(const DotSpec &d) { return keyOf(int(d.kind), d.actUnsigned, d.excess, d.wide, d.lanes, d.vectors); }
-std::string keyOf(const ConvShape &s) {
-  return keyOf(s.channels, s.outputs, s.kernelH, s.kernelW, s.strideH, s.strideW, s.dilationH, s.dilationW, s.outH, s.outW) +
-         keyOf(s.x) + keyOf(s.out) + keyOf(s.residual) + keyOf(s.storedChannels, s.rowRuns, s.haloH, s.haloW);
-}
-
-std::vector<Val> beginProduct(KernelBuilder &k, const std::string &name) {
+std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
+                          const std::function<void(const std::vector<Val> &)> &write) {
   llvm::SmallVector<Type> types(PaCount, k.ptr());
   types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
-  return k.begin(name, types, {}, true);
+  return k.kernel(stem, recipe.text(), types, write);
 }
 
 void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t stored, Val from, Val to,
@@ -175,16 +159,11 @@ static void widenRows(KernelBuilder &k, const ConvShape &shape, const DotSpec &d
   });
 }
 
-std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile,
-                     const Epilogue &epilogue) {
+static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args) {
   const DotSpec &dot = tile.dot;
-  std::string name = label + "_" + tile.name() + "_" + digest(keyOf(shape) + keyOf(dot) + keyOf(tile.positions) + epilogue.key());
-  if (k.hasFunction(name))
-    return name;
   Reduction reduction = convReduction(shape, dot);
   int64_t panel = panelBytes(dot, reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
   int64_t positions = tile.positions, tiles = (shape.outW + positions - 1) / positions;
-  std::vector<Val> args = beginProduct(k, name);
   Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
 
   // Rows while every thread gets enough of them to pay for reading all weights, else blocks of channels.
@@ -262,8 +241,12 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
   }
   emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread,
                threads, epilogue.excess ? -128 : 0);
-  k.end();
-  return name;
+}
+
+std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile,
+                     const Epilogue &epilogue) {
+  return productKernel(k, label + "_" + tile.name(), Recipe("conv", shape, tile, epilogue),
+                       [&](const std::vector<Val> &args) { writeConv(k, shape, tile, epilogue, args); });
 }
 
 void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body) {
@@ -287,19 +270,11 @@ void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const s
     });
 }
 
-std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
-                       const Epilogue &epilogue) {
-  const DotSpec &dot = tile.dot;
-  std::string key = keyOf(shape.inputs, shape.twoBit, shape.outputs, shape.storedChannels, shape.xRow, shape.outRow, shape.residualRow, shape.reduction.steps);
-  for (const Reduction::Level &level : shape.reduction.levels)
-    key += keyOf(level.count, level.xStride);
-  std::string name = label + "_" + tile.name() + "_" + digest(key + keyOf(dot) + keyOf(tile.positions) + epilogue.key());
+static void writeLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args) {
   if (shape.twoBit)
-    return emitTwoBitLinear(k, name, shape, tile, epilogue);
-  if (k.hasFunction(name))
-    return name;
+    return writeTwoBitLinear(k, shape, tile, epilogue, args);
+  const DotSpec &dot = tile.dot;
   int64_t panel = panelBytes(dot, shape.reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
-  std::vector<Val> args = beginProduct(k, name);
   Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows];
   Val byRows = compare(Cmp::Ge, rows, threads * k.index(tile.positions));
   Range row = partition(k, rows, thread, threads), block = partition(k, k.index(blocks), thread, threads);
@@ -324,8 +299,12 @@ std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearS
     };
     forRowTiles(k, row, tile.positions, tileAt);
   });
-  k.end();
-  return name;
+}
+
+std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
+                       const Epilogue &epilogue) {
+  return productKernel(k, label + "_" + tile.name(), Recipe("linear", shape, tile, epilogue),
+                       [&](const std::vector<Val> &args) { writeLinear(k, shape, tile, epilogue, args); });
 }
 
 } // namespace triton

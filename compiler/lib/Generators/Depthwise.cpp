@@ -3,7 +3,7 @@
 //   for a row, for 16 channels, for P pixels:  acc[p] += x[p + tap] * w[tap], 16-bit where the bound of the sum allows
 //
 // The end (requantisation, residual, store) is that of the register tile.
-#include "Products.h"
+#include "ProductLoops.h"
 
 #include <algorithm>
 
@@ -11,29 +11,25 @@ using namespace mlir;
 
 namespace triton {
 
-std::string emitDepthwise(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue) {
-  const ConvShape &conv = shape.conv;
-  int64_t lanes = kDepthwiseLanes, positions = 1;
-  // One vector of 16 sums takes this many registers of the target.
-  bool narrow = shape.sumBound <= 32767;
-  int64_t registers = std::max<int64_t>(1, lanes * (narrow ? 2 : 4) / int64_t(k.target().vectorBytes));
-  int64_t limit = std::clamp<int64_t>(int64_t(k.target().vectorRegisters) / 2 / registers, 1, 8);
-  double best = 1e300;
-  for (int64_t p = std::min(limit, conv.outW); p >= 1; --p)
-    if (double cost = double((conv.outW + p - 1) / p) * (double(p) + 1.0); cost < best)
-      best = cost, positions = p;
-  std::string key;
-  for (int64_t v : {conv.outputs, conv.kernelH, conv.kernelW, conv.strideH, conv.strideW, conv.dilationH, conv.dilationW, conv.outH, conv.outW,
-                    conv.x.image, conv.x.row, conv.x.pixel, conv.out.image, conv.out.row, conv.out.pixel, conv.residual.image,
-                    conv.residual.row, conv.residual.pixel, conv.haloH, conv.haloW, int64_t(shape.actUnsigned), int64_t(narrow)})
-    key += "_" + std::to_string(v);
-  std::string name = label + "_" + std::to_string(positions) + "x16" + key + "_" + epilogue.key();
-  if (k.hasFunction(name))
-    return name;
+/// 16-bit sums hold every result.
+static bool isNarrow(const DepthwiseShape &shape) { return shape.sumBound <= 32767; }
 
-  llvm::SmallVector<Type> types(PaCount, k.ptr());
-  types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
-  std::vector<Val> args = k.begin(name, types, {}, true);
+/// Pixels that share the weights.
+static int64_t positionsFor(const TargetDesc &target, const DepthwiseShape &shape) {
+  // One vector of 16 sums takes this many registers of the target.
+  int64_t registers = std::max<int64_t>(1, kDepthwiseLanes * (isNarrow(shape) ? 2 : 4) / int64_t(target.vectorBytes)), positions = 1;
+  int64_t limit = std::clamp<int64_t>(int64_t(target.vectorRegisters) / 2 / registers, 1, 8), outW = shape.conv.outW;
+  double best = 1e300;
+  for (int64_t p = std::min(limit, outW); p >= 1; --p)
+    if (double cost = double((outW + p - 1) / p) * (double(p) + 1.0); cost < best)
+      best = cost, positions = p;
+  return positions;
+}
+
+static void writeDepthwise(KernelBuilder &k, const DepthwiseShape &shape, const Epilogue &epilogue, const std::vector<Val> &args) {
+  const ConvShape &conv = shape.conv;
+  int64_t lanes = kDepthwiseLanes, positions = positionsFor(k.target(), shape);
+  bool narrow = isNarrow(shape);
   int64_t taps = conv.kernelH * conv.kernelW, tiles = (conv.outW + positions - 1) / positions;
   Type word = narrow ? k.i16() : k.i32();
   Type words = k.vec(lanes, word);
@@ -86,8 +82,14 @@ std::string emitDepthwise(KernelBuilder &k, const std::string &label, const Dept
   });
   emitZeroHalo(k, args[PaOut], conv.out, conv.outH, conv.outW, conv.out.pixel, conv.haloH, conv.haloW, args[PaRows], args[PaThread],
                args[PaThreads], epilogue.excess ? -128 : 0);
-  k.end();
-  return name;
+}
+
+std::string emitDepthwise(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue) {
+  DepthwiseShape own = shape;
+  own.trits = true; // a weight is a byte
+  own.sumBound = isNarrow(shape) ? 0 : INT64_MAX;
+  return productKernel(k, label + "_" + std::to_string(positionsFor(k.target(), own)) + "x16", Recipe("depthwise", own, epilogue),
+                       [&](const std::vector<Val> &args) { writeDepthwise(k, own, epilogue, args); });
 }
 
 } // namespace triton

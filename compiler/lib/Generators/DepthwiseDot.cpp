@@ -7,7 +7,7 @@
 // A column of the window is interleaved once and serves two output rows (stride 1) and all positions that it belongs to: it stays in
 // registers while the window moves. Interleaving works within 128 bits, so vector q holds channels 16 * L + 4 * q + i at dword 4 * L + i; the
 // weights and the factors m and b come in that order, and packing the results to bytes undoes it.
-#include "Products.h"
+#include "ProductLoops.h"
 
 #include <algorithm>
 
@@ -169,22 +169,14 @@ int64_t depthwiseDotChannel(int64_t position) {
 }
 
 std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue) {
-  const ConvShape &c = shape.conv;
-  std::string name = label + "_dot";
-  for (int64_t v : {c.outputs, c.kernelH, c.kernelW, c.strideH, c.strideW, c.outH, c.outW, c.x.image, c.x.row, c.x.pixel, c.out.image,
-                    c.out.row, c.out.pixel, c.haloH, c.haloW, int64_t(shape.actUnsigned)})
-    name += "_" + std::to_string(v);
-  name += "_" + epilogue.key();
-  if (k.hasFunction(name))
-    return name;
-  llvm::SmallVector<Type> types(PaCount, k.ptr());
-  types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
-  std::vector<Val> args = k.begin(name, types, {}, true);
-  DepthwiseDot(k, shape, epilogue).emit(args);
-  emitZeroHalo(k, args[PaOut], c.out, c.outH, c.outW, c.out.pixel, c.haloH, c.haloW, args[PaRows], args[PaThread], args[PaThreads],
-               epilogue.excess ? -128 : 0);
-  k.end();
-  return name;
+  DepthwiseShape own = shape;
+  own.trits = true, own.sumBound = 0; // 32-bit sums hold both
+  return productKernel(k, label + "_dot", Recipe("depthwise dot", own, epilogue), [&](const std::vector<Val> &args) {
+    const ConvShape &c = own.conv;
+    DepthwiseDot(k, own, epilogue).emit(args);
+    emitZeroHalo(k, args[PaOut], c.out, c.outH, c.outW, c.out.pixel, c.haloH, c.haloW, args[PaRows], args[PaThread], args[PaThreads],
+                 epilogue.excess ? -128 : 0);
+  });
 }
 
 } // namespace triton

@@ -59,7 +59,6 @@ struct Epilogue {
   bool bounded = false; ///< |y| < 2^30 for all sums that can occur: y may be rounded to an integer before it is clamped
   int64_t outBytes() const { return out == Out::Codes ? 1 : 4; }
   int64_t residualBytes() const { return residual == Residual::Real ? 4 : 1; }
-  std::string key() const;
 };
 
 /// Pointers of one tile, already at its block of channels and its first position.

@@ -8,12 +8,6 @@ using namespace mlir;
 
 namespace triton {
 
-std::string Epilogue::key() const {
-  return std::to_string(int(out)) + "." + std::to_string(lo) + "." + std::to_string(hi) + "." + std::to_string(int(residual)) + "." +
-         std::to_string(llvm::bit_cast<uint32_t>(residualM)) + "." + std::to_string(int(scale)) + "." + std::to_string(int(excess)) +
-         std::to_string(int(bounded));
-}
-
 Val emitAffine(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, int64_t lanes) {
   Val t = b;
   if (residual) {

@@ -102,20 +102,22 @@ Val KernelBuilder::f32Bits(uint32_t bits) {
 
 // ---- Functions -----------------------------------------------------------------------------------------------------------
 
-std::vector<Val> KernelBuilder::begin(const std::string &name, ArrayRef<Type> arguments, Type result, bool isPrivate) {
+LLVM::LLVMFuncOp KernelBuilder::declare(const std::string &name, ArrayRef<Type> arguments, Type result, bool isPrivate) {
   b.setInsertionPointToEnd(module.getBody());
   Type returns = result ? result : LLVM::LLVMVoidType::get(b.getContext());
   auto type = LLVM::LLVMFunctionType::get(returns, llvm::SmallVector<Type>(arguments));
-  current = b.create<LLVM::LLVMFuncOp>(location, name, type,
-                                       isPrivate ? LLVM::Linkage::Internal : LLVM::Linkage::External);
+  auto function = b.create<LLVM::LLVMFuncOp>(location, name, type, isPrivate ? LLVM::Linkage::Internal : LLVM::Linkage::External);
   // No calls may appear that were not written: no-builtins keeps loops from becoming memset and memcpy.
   llvm::SmallVector<Attribute> passthrough = {b.getStringAttr("no-builtins"), b.getStringAttr("nounwind")};
   if (isPrivate)
     passthrough.push_back(b.getStringAttr("noinline"));
   if (desc.vectorBytes == 64)
     passthrough.push_back(b.getArrayAttr({b.getStringAttr("prefer-vector-width"), b.getStringAttr("512")}));
-  current.setPassthroughAttr(b.getArrayAttr(passthrough));
-  Block *entry = current.addEntryBlock(b);
+  function.setPassthroughAttr(b.getArrayAttr(passthrough));
+  return function;
+}
+std::vector<Val> KernelBuilder::begin(const std::string &name, ArrayRef<Type> arguments, Type result, bool isPrivate) {
+  Block *entry = declare(name, arguments, result, isPrivate).addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   std::vector<Val> values;
   for (BlockArgument argument : entry->getArguments())
@@ -126,7 +128,40 @@ void KernelBuilder::end(Val result) {
   b.create<LLVM::ReturnOp>(location, result ? ValueRange(result.v) : ValueRange());
   b.setInsertionPointToEnd(module.getBody());
 }
-bool KernelBuilder::hasFunction(const std::string &name) { return bool(module.lookupSymbol(name)); }
+
+/// FNV-1a.
+static std::string digest(const std::string &text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : text)
+    hash = (hash ^ c) * 0x100000001b3;
+  char out[17];
+  snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
+std::string KernelBuilder::kernel(const std::string &stem, const std::string &recipe, ArrayRef<Type> arguments,
+                                  const std::function<void(const std::vector<Val> &)> &write) {
+  std::string first = stem + "_" + digest(recipe), name = first;
+  // A digest only makes names short. Two recipes of one digest get two names.
+  for (int more = 2;; ++more) {
+    auto [it, isNew] = recipes.try_emplace(name, recipe);
+    if (isNew)
+      break;
+    if (it->second == recipe)
+      return name;
+    name = first + "_" + std::to_string(more);
+  }
+  if (isKnown && isKnown(name, recipe)) {
+    auto function = declare(name, arguments, {}, true);
+    function.setLinkage(LLVM::Linkage::External);
+    function.setVisibility_(LLVM::Visibility::Hidden);
+    return name;
+  }
+  write(begin(name, arguments, {}, true));
+  end();
+  return name;
+}
+
 Val KernelBuilder::call(const std::string &name, ArrayRef<Val> arguments, Type result) {
   llvm::SmallVector<Value> values;
   for (Val a : arguments)

@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinOps.h"
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -87,7 +88,12 @@ public:
   /// Starts a function; emission goes into it until end(). Private ones are helpers shared by several steps.
   std::vector<Val> begin(const std::string &name, mlir::ArrayRef<mlir::Type> arguments, mlir::Type result, bool isPrivate);
   void end(Val result = {});
-  bool hasFunction(const std::string &name);
+  /// The private function that a recipe describes (Recipe.h), written by `write` when it is first asked for; returns its name, which begins
+  /// with `stem`. Its code may depend on nothing but the recipe, the name and the target.
+  std::string kernel(const std::string &stem, const std::string &recipe, mlir::ArrayRef<mlir::Type> arguments,
+                     const std::function<void(const std::vector<Val> &arguments)> &write);
+  /// Asked once for each kernel: true if somebody has its object. It is then only declared.
+  std::function<bool(const std::string &name, const std::string &recipe)> isKnown;
   Val call(const std::string &name, mlir::ArrayRef<Val> arguments, mlir::Type result = {});
   /// Calls the function at an address; it returns nothing.
   void callPointer(Val function, mlir::ArrayRef<Val> arguments);
@@ -157,12 +163,14 @@ public:
   mlir::Type like(mlir::Type shape, mlir::Type element);
 
 private:
+  mlir::LLVM::LLVMFuncOp declare(const std::string &name, mlir::ArrayRef<mlir::Type> arguments, mlir::Type result, bool isPrivate);
+
   mlir::ModuleOp module;
   const TargetDesc desc;
   mlir::OpBuilder b;
   mlir::Location location;
   mlir::Type pointerType;
-  mlir::LLVM::LLVMFuncOp current;
+  std::map<std::string, std::string> recipes; ///< of the kernels by name
 };
 
 } // namespace triton

@@ -1,25 +1,13 @@
-// What the generators of products share around their tiles: names by content, arguments, loops over blocks of channels.
+// What the generators of products share around their tiles: arguments, loops over blocks of channels.
 #pragma once
 
-#include "Products.h"
+#include "Recipe.h"
 
 namespace triton {
 
-/// A short, stable digest of a description, so that shapes that differ get names that differ.
-std::string digest(const std::string &text);
-
-template <typename... T>
-std::string keyOf(const T &...values) {
-  std::string key;
-  ((key += std::to_string(values) + ","), ...);
-  return key;
-}
-std::string keyOf(const PlaneStrides &s);
-std::string keyOf(const DotSpec &d);
-std::string keyOf(const ConvShape &s);
-
-/// Begins a private function with the arguments of a product; returns them, see ProductArgument.
-std::vector<Val> beginProduct(KernelBuilder &k, const std::string &name);
+/// The kernel of a recipe with the arguments of a product, see ProductArgument.
+std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
+                          const std::function<void(const std::vector<Val> &args)> &write);
 
 /// Calls `body(block, vectors, lanes of the last)` for the blocks [from, to): whole ones in a loop, the last one with fewer channels
 /// by itself.

@@ -25,7 +25,7 @@ struct ConvShape {
 /// A linear layer: rows of x by panels of weights.
 struct LinearShape {
   int64_t inputs = 1, outputs = 1, storedChannels = 1;
-  bool twoBit = false; ///< weights as t2 panels: emitLinear writes emitTwoBitLinear
+  bool twoBit = false; ///< weights as t2 panels: emitLinear takes writeTwoBitLinear
   Reduction reduction;
   int64_t xRow = 0, outRow = 0, residualRow = 0; ///< bytes between rows
 };
@@ -76,9 +76,8 @@ std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const D
 bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits);
 /// Bytes of scratch that PaScratch points at.
 int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile);
-/// PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
-std::string emitTwoBitLinear(KernelBuilder &k, const std::string &name, const LinearShape &shape, const TileChoice &tile,
-                             const Epilogue &epilogue);
+/// The body of emitLinear's function. PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
+void writeTwoBitLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args);
 
 /// Part `thread` of `threads` of 0..count.
 struct Range {

@@ -228,16 +228,8 @@ int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile) {
   return std::max(unpacked, TwoBitLinear::kBatchRows * (TwoBitLinear::preparedRow(shape.inputs) + 64));
 }
 
-std::string emitTwoBitLinear(KernelBuilder &k, const std::string &name, const LinearShape &shape, const TileChoice &tile,
-                             const Epilogue &epilogue) {
-  if (k.hasFunction(name))
-    return name;
-  llvm::SmallVector<Type> types(PaCount, k.ptr());
-  types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
-  std::vector<Val> args = k.begin(name, types, {}, true);
+void writeTwoBitLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args) {
   TwoBitLinear(k, shape, tile, epilogue, args).emit();
-  k.end();
-  return name;
 }
 
 } // namespace triton

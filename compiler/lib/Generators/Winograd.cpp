@@ -371,16 +371,13 @@ int64_t winogradScratch(const ConvShape &shape, const WinogradChoice &choice) { 
 
 std::string emitWinograd(KernelBuilder &k, const std::string &label, const ConvShape &shape, const WinogradChoice &choice,
                          const Epilogue &epilogue) {
-  std::string name = label + "_" + choice.tile.name() + "_" +
-                     digest(keyOf(shape) + keyOf(choice.tile.dot) + keyOf(choice.tile.positions, choice.groupRows) + epilogue.key());
-  if (k.hasFunction(name))
-    return name;
-  std::vector<Val> args = beginProduct(k, name);
-  Winograd(k, shape, choice, epilogue, args).emit();
-  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
-               args[PaThreads], epilogue.excess ? -128 : 0);
-  k.end();
-  return name;
+  WinogradChoice own = choice;
+  own.cost = own.directCost = 0; // why this way was taken changes no code
+  return productKernel(k, label + "_" + own.tile.name(), Recipe("winograd", shape, own, epilogue), [&](const std::vector<Val> &args) {
+    Winograd(k, shape, own, epilogue, args).emit();
+    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
+                 args[PaThreads], epilogue.excess ? -128 : 0);
+  });
 }
 
 } // namespace triton

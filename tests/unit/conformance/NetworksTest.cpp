@@ -111,6 +111,45 @@ TEST(Networks, SameInputSameBytes) {
     EXPECT_EQ(first->variants[i].elf, second->variants[i].elf);
 }
 
+/// A cache of objects that all networks share changes no byte, whoever compiled a kernel first.
+TEST(Networks, ObjectsOfOthersGiveTheSameBytes) {
+  std::map<ObjectKey, std::vector<uint8_t>> cache;
+  unsigned compiled = 0, units = 0;
+  for (const char *name : {"x86-64-v4+vnni", "x86-64-v3", "aarch64"})
+    for (int64_t channels : {32, 64})
+      for (int64_t size : {28, 14, 7})
+        for (const char *kind : {"u8", "i8"})
+          for (bool again : {false, true}) {
+            GraphText g(unsigned(channels * size));
+            Ref x = g.quantize(g.argument("f32", {-1, channels, size, size}), quant(kind, 0.02));
+            Ref y = g.conv(x, g.weights(true, {channels, channels, 3, 3}), quant("u8", 0.1), 1, 1);
+            y = g.conv(y, g.weights(true, {32, channels, 1, 1}), quant("u8", 0.1), 1, 0);
+            Graph graph = parseGraph(g.finish({y}));
+            CodegenOptions options;
+            options.targets = {*parseTarget(name)};
+            auto plain = compileModule(*graph.module, options);
+            options.buildId = "test";
+            options.findObject = [&](const ObjectKey &key) {
+              auto it = cache.find(key);
+              return it == cache.end() ? std::nullopt : std::optional(it->second);
+            };
+            options.storeObject = [&](const ObjectKey &key, const std::vector<uint8_t> &object) {
+              EXPECT_TRUE(cache.emplace(key, object).second) << "compiled although it was there";
+            };
+            auto cached = compileModule(*graph.module, options);
+            ASSERT_TRUE(plain && cached);
+            EXPECT_EQ(plain->variants[0].elf, cached->variants[0].elf) << name << " " << channels << " " << size << " " << kind;
+            EXPECT_EQ(plain->variants[0].stepOffsets, cached->variants[0].stepOffsets);
+            EXPECT_EQ(plain->variants[0].units, cached->variants[0].units);
+            if (again) {
+              EXPECT_EQ(cached->variants[0].unitsCompiled, 0u);
+            }
+            compiled += cached->variants[0].unitsCompiled;
+            units += cached->variants[0].units;
+          }
+  EXPECT_LT(compiled, units / 2);
+}
+
 TEST(Networks, UnknownTargetsGetAHint) {
   EXPECT_EQ(parseTarget("x86-64-v5").error().message, "unknown target 'x86-64-v5'; did you mean 'x86-64-v4'?");
   EXPECT_EQ(parseTarget("aarch46").error().message, "unknown target 'aarch46'; did you mean 'aarch64'?");
