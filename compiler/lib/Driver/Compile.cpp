@@ -8,6 +8,7 @@
 #include "triton/Driver/GraphCosts.h"
 #include "triton/Driver/Pipeline.h"
 #include "triton/Driver/Version.h"
+#include "triton/Support/Leftovers.h"
 #include "triton/Target/TargetDesc.h"
 #include "triton/Tensor/Files.h"
 #include "Zoo.h"
@@ -118,7 +119,8 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
   if (!options) return options.takeError();
   options->objects = cache.objects();
   options->quantised = cache.quantised();
-  Pipeline pipeline(graph, *program.sources, *options, timing);
+  auto owned = std::make_shared<Pipeline>(graph, *program.sources, *options, timing);
+  Pipeline &pipeline = *owned;
   if (Result<void> done = pipeline.generate(); !done) return done.takeError();
   GraphCosts costs = graphCosts(graph);
   // --print-ir-after is about the work itself.
@@ -152,6 +154,7 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
   out.report.summary.artifactBytes = out.bytes.size();
   auto scope = timing.stage("cache store");
   cache.keep(program, out.report.summary, out.bytes);
+  leave(std::move(owned));
   return out;
 }
 
@@ -180,6 +183,7 @@ Result<CompiledArtifact> compileFile(const Arguments &arguments, const std::stri
     files = program->module.files;
     for (FileId file = 0; file < program->sources->fileCount(); ++file)
       if (!program->sources->name(file).starts_with("<")) lines += cache::countLines(program->sources->text(file));
+    leave(std::make_shared<CheckedProgram>(std::move(*program)));
   }
   out.report.path = path;
   out.report.files = std::move(files);
@@ -276,6 +280,7 @@ int runCompile(const Arguments &arguments) {
   if (arguments.has(OptionId::Reproducer))
     if (Result<void> done = writeReproducer(arguments, arguments.get(OptionId::Reproducer)); !done) return fail(arguments, done.error());
   if (stage != "artifact" && stage != "header") return emitStage(arguments, path, stage);
+  keepLeftovers();
   Timing timing;
   Result<CompiledArtifact> artifact = compileFile(arguments, path, timing);
   if (!artifact) return artifact.error().message.empty() ? int(kInputAtFault) : fail(arguments, artifact.error());
