@@ -16,6 +16,7 @@ Result<CompileCache> CompileCache::open(const Arguments &arguments, const std::s
   Result<std::unique_ptr<cache::Store>> store = openStore(arguments);
   if (!store) return store.takeError();
   made.store = std::move(*store);
+  CompilerIdentity compiler = compilerIdentity(); // before a remote brings libraries of its own
   if (!arguments.has(OptionId::NoCache)) {
     Result<std::unique_ptr<cache::RemoteStore>> remote = openRemoteCache(arguments, made.store->directory());
     if (!remote) return remote.takeError();
@@ -28,7 +29,6 @@ Result<CompileCache> CompileCache::open(const Arguments &arguments, const std::s
     }
   }
   if (!made.usable()) return made;
-  CompilerIdentity compiler = compilerIdentity();
   made.compilerId = compiler.record.id;
   if (cache::knownCompilerId(made.local(), compiler.program) != made.compilerId)
     cache::putCompilerRecord(made.local(), compiler.program, compiler.record);

@@ -67,7 +67,7 @@ int collect(dl_phdr_info *info, size_t, void *out) {
 
 } // namespace
 
-CompilerIdentity compilerIdentity() {
+static CompilerIdentity makeIdentity() {
   std::vector<LoadedObject> objects;
   dl_iterate_phdr(collect, &objects);
   CompilerIdentity identity;
@@ -86,6 +86,11 @@ CompilerIdentity compilerIdentity() {
   }
   identity.program = objects.empty() ? "" : objects.front().path;
   identity.record.id = cache::toHex(key.key());
+  return identity;
+}
+
+CompilerIdentity compilerIdentity() {
+  static const CompilerIdentity identity = makeIdentity(); // what is loaded later, for a remote, does not count
   return identity;
 }
 

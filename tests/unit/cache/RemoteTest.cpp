@@ -3,6 +3,7 @@
 #include "Servers.h"
 
 #include "Remote/ActionResult.h"
+#include "Remote/SharedLibrary.h"
 #include "triton/Cache/Maintenance.h"
 #include "triton/Cache/Remote.h"
 #include "triton/Support/Sha256.h"
@@ -90,6 +91,17 @@ protected:
   std::mutex mutex;
   std::vector<std::string> warnings;
 };
+
+TEST(SharedLibraries, SayWhatIsMissing) {
+  SharedLibrary none("libno-such-library.so.1"), c("libc.so.6");
+  int (*function)(int) = nullptr;
+  EXPECT_FALSE(none.find("abs", function));
+  EXPECT_NE(none.problem().find("libno-such-library"), std::string::npos) << none.problem();
+  ASSERT_TRUE(c.find("abs", function)) << c.problem();
+  EXPECT_EQ(function(-3), 3);
+  EXPECT_FALSE(c.find("no_such_function", function));
+  EXPECT_NE(c.problem().find("no_such_function"), std::string::npos) << c.problem();
+}
 
 TEST_F(Remotes, HttpSharesEntries) {
   HttpStore server;

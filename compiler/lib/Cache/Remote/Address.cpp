@@ -1,4 +1,5 @@
 // URLs and credentials. Nothing of what is secret gets into a message.
+#include "Curl.h"
 #include "Transport.h"
 
 #include "../Directory.h"
@@ -6,7 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -66,9 +66,11 @@ Result<RemoteAddress> parseRemoteUrl(const std::string &url) {
   if (out.scheme != "redis") {
     out.base = out.scheme + "://" + authority + path;
     // libcurl has the last word on what is a URL.
-    CURLU *parsed = curl_url();
-    bool good = parsed && curl_url_set(parsed, CURLUPART_URL, out.base.c_str(), 0) == CURLUE_OK;
-    curl_url_cleanup(parsed);
+    const Curl &lib = libcurl();
+    if (!lib.problem.empty()) return Error{"--remote-cache: " + lib.problem, ErrorKind::Environment};
+    CURLU *parsed = lib.curl_url();
+    bool good = parsed && lib.curl_url_set(parsed, CURLUPART_URL, out.base.c_str(), 0) == CURLUE_OK;
+    lib.curl_url_cleanup(parsed);
     if (!good) return badUrl("this is no URL");
     return out;
   }

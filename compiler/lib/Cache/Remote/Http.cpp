@@ -1,6 +1,8 @@
 // HTTP in the layout of bazel-remote: GET and PUT of /ac/<64 hex> (an ActionResult that names a file by its SHA-256) and of
 // /cas/<SHA-256> (the file). Any server that keeps what is PUT under a path and gives it back will do.
 #include "ActionResult.h"
+#include "Curl.h"
+#include "SharedLibrary.h"
 #include "Transport.h"
 
 #include "triton/Support/Sha256.h"
@@ -9,10 +11,23 @@
 
 #include <algorithm>
 #include <cstring>
-#include <curl/curl.h>
-#include <mutex>
 
 namespace triton::cache {
+
+Curl::Curl() {
+  SharedLibrary library(TRITON_CURL_SONAME);
+  bool found = true;
+#define TRITON_FIND(name) found = found && library.find(#name, name);
+  TRITON_CURL_FUNCTIONS(TRITON_FIND)
+#undef TRITON_FIND
+  problem = library.problem();
+  if (found) curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+const Curl &libcurl() {
+  static const Curl curl;
+  return curl;
+}
 
 static constexpr uint64_t kMaxActionBytes = 64 << 10, kMaxHeaderBytes = 64 << 10;
 
@@ -78,11 +93,11 @@ public:
   HttpTransport(const RemoteAddress &address, const Credentials &credentials, const RemoteOptions &options,
                 const std::atomic<bool> &cancel)
       : base(address.base), credentials(credentials), options(options), cancel(cancel) {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    curl = curl_easy_init();
+    if (lib.problem.empty()) curl = lib.curl_easy_init();
   }
-  ~HttpTransport() override { curl_easy_cleanup(curl); }
+  ~HttpTransport() override {
+    if (curl) lib.curl_easy_cleanup(curl);
+  }
   HttpTransport(const HttpTransport &) = delete;
   HttpTransport &operator=(const HttpTransport &) = delete;
 
@@ -96,15 +111,17 @@ private:
   Credentials credentials;
   RemoteOptions options;
   const std::atomic<bool> &cancel;
-  CURL *curl;
+  const Curl &lib = libcurl();
+  CURL *curl = nullptr;
 };
 
 Outcome HttpTransport::request(const std::string &path, Progress &progress, bool sending) {
+  if (!lib.problem.empty()) return Outcome::failed(lib.problem);
   if (!curl) return Outcome::failed("no memory for a connection");
   progress.cancel = &cancel;
   std::string url = base + path;
   char reason[CURL_ERROR_SIZE] = "";
-  auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
+  auto set = [&](CURLoption option, auto value) { lib.curl_easy_setopt(curl, option, value); };
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_ERRORBUFFER, reason);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -133,9 +150,9 @@ Outcome HttpTransport::request(const std::string &path, Progress &progress, bool
     set(CURLOPT_PASSWORD, credentials.password.c_str());
   }
   // Without "Expect: 100-continue", which costs a second at servers that do not know it.
-  curl_slist *headers = curl_slist_append(nullptr, "Expect:");
+  curl_slist *headers = lib.curl_slist_append(nullptr, "Expect:");
   if (sending) {
-    headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
+    headers = lib.curl_slist_append(headers, "Content-Type: application/octet-stream");
     set(CURLOPT_UPLOAD, 1L);
     set(CURLOPT_READFUNCTION, sendBody);
     set(CURLOPT_READDATA, &progress);
@@ -147,14 +164,14 @@ Outcome HttpTransport::request(const std::string &path, Progress &progress, bool
   set(CURLOPT_HTTPHEADER, headers);
   // An error's body may be long, and is nothing to keep: HTTP errors are failures here, told apart below.
   set(CURLOPT_FAILONERROR, 1L);
-  CURLcode code = curl_easy_perform(curl);
-  curl_slist_free_all(headers);
+  CURLcode code = lib.curl_easy_perform(curl);
+  lib.curl_slist_free_all(headers);
   long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_reset(curl); // the buffers that it was given end here
+  lib.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  lib.curl_easy_reset(curl); // the buffers that it was given end here
   if (progress.tooLong || code == CURLE_FILESIZE_EXCEEDED) return Outcome::failed("it sent more than it may");
   if (code != CURLE_OK && code != CURLE_HTTP_RETURNED_ERROR)
-    return Outcome::failed(reason[0] ? reason : curl_easy_strerror(code));
+    return Outcome::failed(reason[0] ? reason : lib.curl_easy_strerror(code));
   if (status >= 200 && status < 300) return Outcome::done();
   std::string said = "HTTP status " + std::to_string(status);
   if (!sending && (status == 404 || status == 410)) return Outcome::missing();

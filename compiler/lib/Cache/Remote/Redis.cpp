@@ -1,5 +1,6 @@
 // Redis: an entry is the value of the key "triton:1:<kind>:<64 hex>". Its answers are read piece by piece, so that a limit on size
 // and time holds whatever is at the other end.
+#include "SharedLibrary.h"
 #include "Transport.h"
 
 #include <algorithm>
@@ -21,11 +22,36 @@ static struct timeval timeOf(int ms) { return {ms / 1000, (ms % 1000) * 1000}; }
 
 namespace {
 
+/// hiredis's functions, under their own names.
+struct Hiredis {
+#define TRITON_HIREDIS_FUNCTIONS(F) \
+  F(redisConnectWithTimeout) F(redisSetTimeout) F(redisFree) F(redisFormatCommandArgv) F(redisFreeCommand) F(redisReaderFeed) \
+  F(redisReaderGetReply) F(freeReplyObject)
+#define TRITON_MEMBER(name) decltype(::name) *name = nullptr;
+  TRITON_HIREDIS_FUNCTIONS(TRITON_MEMBER)
+#undef TRITON_MEMBER
+  std::string problem; ///< if it cannot be used
+
+  Hiredis() {
+    SharedLibrary library(TRITON_HIREDIS_SONAME);
+    bool found = true;
+#define TRITON_FIND(name) found = found && library.find(#name, name);
+    TRITON_HIREDIS_FUNCTIONS(TRITON_FIND)
+#undef TRITON_FIND
+    problem = library.problem();
+  }
+};
+
+const Hiredis &hiredis() {
+  static const Hiredis lib;
+  return lib;
+}
+
 struct FreeContext {
-  void operator()(redisContext *context) const { redisFree(context); }
+  void operator()(redisContext *context) const { hiredis().redisFree(context); }
 };
 struct FreeReply {
-  void operator()(redisReply *reply) const { freeReplyObject(reply); }
+  void operator()(redisReply *reply) const { hiredis().freeReplyObject(reply); }
 };
 using Reply = std::unique_ptr<redisReply, FreeReply>;
 
@@ -47,6 +73,7 @@ private:
   Credentials credentials;
   RemoteOptions options;
   const std::atomic<bool> &cancel;
+  const Hiredis &lib = hiredis();
   std::unique_ptr<redisContext, FreeContext> context;
 };
 
@@ -75,9 +102,9 @@ Outcome RedisTransport::command(const std::vector<Bytes> &words, uint64_t limit,
   // a limit is reached.
   auto slicePassed = [&] { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; };
   char *formatted = nullptr;
-  int formattedBytes = redisFormatCommandArgv(&formatted, int(words.size()), pointers.data(), sizes.data());
+  int formattedBytes = lib.redisFormatCommandArgv(&formatted, int(words.size()), pointers.data(), sizes.data());
   if (formattedBytes < 0) return Outcome::failed("no memory for a request");
-  std::unique_ptr<char, decltype(&redisFreeCommand)> freeFormatted(formatted, redisFreeCommand);
+  std::unique_ptr<char, decltype(lib.redisFreeCommand)> freeFormatted(formatted, lib.redisFreeCommand);
   std::string_view out(formatted, size_t(formattedBytes));
   while (!out.empty()) {
     ssize_t n = ::send(c->fd, out.data(), std::min<size_t>(out.size(), 1 << 20), MSG_NOSIGNAL);
@@ -91,7 +118,7 @@ Outcome RedisTransport::command(const std::vector<Bytes> &words, uint64_t limit,
   std::vector<char> buffer(64 << 10);
   for (uint64_t received = 0;;) {
     void *answer = nullptr;
-    if (redisReaderGetReply(c->reader, &answer) != REDIS_OK) return Outcome::failed("the answer is not in Redis's protocol");
+    if (lib.redisReaderGetReply(c->reader, &answer) != REDIS_OK) return Outcome::failed("the answer is not in Redis's protocol");
     if (answer) {
       reply.reset(static_cast<redisReply *>(answer));
       return Outcome::done();
@@ -105,7 +132,7 @@ Outcome RedisTransport::command(const std::vector<Bytes> &words, uint64_t limit,
       if (received == 0 && !std::strchr("+-$", buffer[0])) return Outcome::failed("the answer is not in Redis's protocol");
       received += uint64_t(n);
       if (received > limit + kProtocolBytes) return Outcome::failed("it sent more than it may");
-      if (redisReaderFeed(c->reader, buffer.data(), size_t(n)) != REDIS_OK)
+      if (lib.redisReaderFeed(c->reader, buffer.data(), size_t(n)) != REDIS_OK)
         return Outcome::failed("the answer is not in Redis's protocol");
     }
     if (const char *why = late()) return Outcome::failed(why);
@@ -122,11 +149,12 @@ Outcome RedisTransport::expectOk(const std::vector<std::string> &words, const ch
 }
 
 Outcome RedisTransport::connect() {
+  if (!lib.problem.empty()) return Outcome::failed(lib.problem);
   if (context) return Outcome::done();
-  context.reset(redisConnectWithTimeout(address.host.c_str(), address.port, timeOf(options.connectMs)));
+  context.reset(lib.redisConnectWithTimeout(address.host.c_str(), address.port, timeOf(options.connectMs)));
   if (!context) return Outcome::failed("no memory for a connection");
   if (context->err) return Outcome::failed(context->errstr);
-  if (redisSetTimeout(context.get(), timeOf(kSliceMs)) != REDIS_OK) return Outcome::failed(context->errstr);
+  if (lib.redisSetTimeout(context.get(), timeOf(kSliceMs)) != REDIS_OK) return Outcome::failed(context->errstr);
   if (!credentials.password.empty()) {
     std::vector<std::string> words = {"AUTH"};
     if (!credentials.user.empty()) words.push_back(credentials.user);
