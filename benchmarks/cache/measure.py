@@ -4,9 +4,10 @@
     benchmarks/cache/measure.py build/bin/triton [--program P.tri] [--target T] [--runs 20] [--json FILE]
 
 The first table is about one network with a checkpoint of its own (made here: random numbers under the network's names, with activation
-scales, so that nothing has to be calibrated): a cold compile into an empty cache, a hit, and compiles after a change of a comment, of
-one layer, of all weights. The cache is put back to what the cold compile left before each of them. The second table is cold
-compiles of the reference networks with made-up weights, calibration included.
+scales, so that nothing has to be calibrated): a cold compile into an empty cache, hits with the output as it was and without one, and
+compiles after a change of a comment, of one layer, of all weights. Before each of the last two the cache is put back to what a cold compile left.
+All of them take turns, so that a machine that is slower for a while is so for all; "times faster" is the ratio of medians. The second
+table is cold compiles of the reference networks with made-up weights, calibration included.
 """
 import argparse
 import array
@@ -73,22 +74,23 @@ class Bench:
             sys.exit(f"{arguments}: the cache said {said['cache']}, expected {expected}")
         return ms, said
 
-    def measure(self, name, expected, prepare, *arguments):
-        times, said = [], None
+    def measure(self, cases):
+        """Runs the cases `name: (expected, prepare, arguments)` in turns."""
+        times, said = {name: [] for name in cases}, {}
         for i in range(self.options.runs):
-            prepare(i)
-            ms, said = self.once(expected, *arguments)
-            times.append(ms)
-        times.sort()
-        self.results[name] = {"median_ms": statistics.median(times), "min_ms": times[0], "max_ms": times[-1], "runs": len(times),
-                              "cache": said["cache"], "layers_recompiled": said["layers_recompiled"],
-                              "artifact_bytes": said["artifact_bytes"], "layers": said["layers"]}
-        return self.results[name]["median_ms"]
+            for name, (expected, prepare, *arguments) in cases.items():
+                prepare(i)
+                ms, said[name] = self.once(expected, *arguments)
+                times[name].append(ms)
+        for name, all_ms in times.items():
+            self.results[name] = {"median_ms": statistics.median(all_ms), "min_ms": min(all_ms), "max_ms": max(all_ms), "runs": len(all_ms),
+                                  "cache": said[name]["cache"], "layers_recompiled": said[name]["layers_recompiled"],
+                                  "artifact_bytes": said[name]["artifact_bytes"], "layers": said[name]["layers"]}
 
     def empty(self, _=0):
         shutil.rmtree(self.cache, ignore_errors=True)
 
-    def restore(self, _=0):
+    def restore(self):
         self.empty()
         shutil.copytree(self.folder / "snapshot", self.cache)
 
@@ -111,27 +113,28 @@ def changes(bench, options):
     checkpoint(bench.triton, program, weights, 1)
     checkpoint(bench.triton, program, others, 2)
     time.sleep(2.2)  # so that no file is changed "just now"
-    cold = bench.measure("cold", "miss", bench.empty, program, "--weights", weights)
+    bench.empty()
+    bench.once("miss", program, "--weights", weights)
     shutil.copytree(bench.cache, bench.folder / "snapshot")
 
-    def commented(i):
-        bench.restore()
-        program.write_text(original + f"\n# comment {i}\n")
+    def state(text=original, layer_text=layers, cache=lambda: None, output=True):
+        """The sources, the cache and the output (that of the unchanged program) before a compile."""
+        program.write_text(text)
+        changed.write_text(layer_text)
+        cache()
+        if not output:
+            (bench.folder / "out.tern").unlink()
 
-    def layer(_):
-        bench.restore()
-        program.write_text(original)
-        changed.write_text(change(layers, options.layer_old, options.layer_new))
-
-    def same(_):
-        bench.restore()
-        changed.write_text(layers)
-
-    bench.measure("comment changed", "hit", commented, program, "--weights", weights)
-    bench.measure("one layer changed", "partial", layer, program, "--weights", weights)
-    bench.measure("all weights changed", "partial", same, program, "--weights", others)
-    bench.restore()
-    bench.measure("hit", "hit", lambda _: None, program, "--weights", weights)
+    bench.measure({
+        "cold": ("miss", lambda _: state(cache=bench.empty), program, "--weights", weights),
+        "hit": ("hit", lambda _: state(), program, "--weights", weights),
+        "hit, no output yet": ("hit", lambda _: state(output=False), program, "--weights", weights),
+        "comment changed": ("hit", lambda i: state(text=original + f"\n# comment {i}\n"), program, "--weights", weights),
+        "one layer changed": ("partial", lambda _: state(layer_text=change(layers, options.layer_old, options.layer_new), cache=bench.restore),
+                              program, "--weights", weights),
+        "all weights changed": ("partial", lambda _: state(cache=bench.restore), program, "--weights", others),
+    })
+    cold = bench.results["cold"]["median_ms"]
     print(f"\n{source.parent.name}, -O2, {options.target}, {weights.stat().st_size / 1e6:.0f} MB of weights, "
           f"artifact {bench.results['hit']['artifact_bytes'] / 1e6:.1f} MB\n")
     print("| compile | median ms | min | max | times faster than cold |\n| --- | ---: | ---: | ---: | ---: |")
@@ -143,7 +146,7 @@ def references(bench, options):
     print("\n| network (made-up weights, calibrated on one made-up input) | cold, median ms | min | max |\n| --- | ---: | ---: | ---: |")
     for name, path in [("MLP for Fashion-MNIST", "model_zoo/mlp-fashion-mnist/model.tri"), ("ResNet-18 at 224", "model_zoo/resnet18-imagenet/model.tri"),
                        ("ResNet-34 at 224", "model_zoo/resnet34-imagenet/model.tri"), ("ResNet-50 at 224", "model_zoo/resnet50-imagenet/model.tri")]:
-        bench.measure(name, "miss", bench.empty, ROOT / path, "--random-weights")
+        bench.measure({name: ("miss", bench.empty, ROOT / path, "--random-weights")})
         r = bench.results[name]
         print(f"| {name} | {r['median_ms']:.0f} | {r['min_ms']:.0f} | {r['max_ms']:.0f} |", flush=True)
 
