@@ -25,8 +25,8 @@ namespace triton::cache {
 static constexpr int64_t kTouchSeconds = 60;
 /// A directory that nobody scanned for so long is scanned when something is written: sizes drift when processes are killed.
 static constexpr int64_t kScanSeconds = 24 * 3600;
-/// Of a piece that is read, hashed and written: it stays in the processor's cache.
-static constexpr size_t kCopyBytes = 64 << 10;
+/// Of a piece that is read and hashed: its buffer stays in the processor's cache. Of one that is written too: larger writes take less time.
+static constexpr size_t kHashBytes = 64 << 10, kCopyBytes = 256 << 10;
 
 namespace {
 
@@ -243,13 +243,14 @@ bool DirectoryStore::write(EntryKind kind, const Key &key, Bytes content, const 
 
 /// Hashes `bytes` bytes and writes them to `to` unless that is negative. False with errno: `sourceFailed` says which side.
 static bool copyAndHash(int from, int to, uint64_t bytes, ContentHasher &hasher, bool &sourceFailed) {
-  Blob buffer = Blob::allocate(size_t(std::min<uint64_t>(bytes, kCopyBytes)));
+  const size_t piece = to >= 0 ? kCopyBytes : kHashBytes;
+  Blob buffer = Blob::allocate(size_t(std::min<uint64_t>(bytes, piece)));
   if (bytes > 0 && !buffer.data()) {
     errno = ENOMEM;
     return false;
   }
   for (uint64_t done = 0; done < bytes;) {
-    size_t part = size_t(std::min<uint64_t>(bytes - done, kCopyBytes));
+    size_t part = size_t(std::min<uint64_t>(bytes - done, piece));
     if (!readExactly(from, buffer.data(), part, done)) {
       sourceFailed = true;
       return false;
