@@ -2,7 +2,7 @@
 """Trains a network of the zoo in many variants and says what each costs in accuracy: the studies of docs/accuracy.md.
 
     scripts/accuracy.py sparsity              # one study; 'all' for every one, '--list' says what there is
-    scripts/accuracy.py activations --seeds 1,2,3 --epochs 2,3 --network mlp-fashion-mnist
+    scripts/accuracy.py activations --seeds 1,2,3 --epochs 1,2 --network mlp-fashion-mnist
     scripts/accuracy.py --render              # writes the tables of docs/accuracy.md again from docs/accuracy/results.json
     scripts/accuracy.py --check               # status 1 when the page has other tables than the results give
 
@@ -25,7 +25,7 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 RESULTS = os.path.join(ROOT, "docs", "accuracy", "results.json")
 PAGE = os.path.join(ROOT, "docs", "accuracy.md")
 
-BASE = {"ternary": "scale=per_channel, method=twn, threshold=0.7", "acts": "int8", "recipe": "whole"}
+BASE = {"ternary": "scale=per_channel, method=twn, threshold=0.7", "acts": "int8", "recipe": "two phases"}
 
 
 def variant(**changes):
@@ -56,9 +56,9 @@ STUDIES = {
         ("4 bits", variant(acts="int4")),
         ("trits", variant(acts="trit"))]),
     "ablations": ("training", [
-        ("the whole recipe", BASE),
-        ("without distillation", variant(recipe="no distillation")),
-        ("without the fp32 phase, as many epochs", variant(recipe="cold")),
+        ("fp32, then ternary", BASE),
+        ("with distillation from the fp32 twin", variant(recipe="distillation")),
+        ("ternary from the start, as many epochs", variant(recipe="one phase")),
         ("activation scales as calibrated, not learned", variant(recipe="fixed scales"))]),
 }
 
@@ -66,12 +66,11 @@ STUDIES = {
 def recipe_of(name, how, seed, epochs):
     """The recipe of a short run: `epochs` = (fp32, ternary), changed as the variant says."""
     fp32 = {"name": "fp32", "epochs": epochs[0], "optimizer": "adamw", "learning_rate": 0.002, "warmup": 0.1, "weight_decay": 0.05}
-    ternary = dict(fp32, name="ternary", quantize=True, epochs=epochs[1], weight_decay=0.01, teacher="fp32", distill=0.5, temperature=3)
+    ternary = dict(fp32, name="ternary", quantize=True, epochs=epochs[1], weight_decay=0.01)
     phases = [fp32, ternary]
-    if how in ("no distillation", "cold"):
-        for key in ("teacher", "distill", "temperature"):
-            del ternary[key]
-    if how == "cold":
+    if how == "distillation":
+        ternary.update(teacher="fp32", distill=0.5, temperature=3)
+    if how == "one phase":
         ternary["epochs"] = sum(epochs)
         phases = [ternary]
     if how == "fixed scales":
@@ -102,7 +101,8 @@ def run(arguments, name, chosen, seed, epochs):
         for file, text in (("model.tri", program_of(name, chosen)), ("recipe.json", json.dumps(recipe_of(name, chosen["recipe"], seed, epochs)))):
             with open(os.path.join(folder, file), "w") as f:
                 f.write(text)
-        shutil.copytree(os.path.join(ROOT, "model_zoo", "networks"), os.path.join(zoo, "networks"))
+        for shared in ("networks", "datasets"):
+            shutil.copytree(os.path.join(ROOT, "model_zoo", shared), os.path.join(zoo, shared))
         graph, work = os.path.join(zoo, "graph.json"), os.path.join(zoo, "train")
         environment = dict(os.environ, TRITON_DSL_ZOO=zoo)
         data = ["--data-dir", arguments.data_dir] if arguments.data_dir else []
@@ -114,7 +114,8 @@ def run(arguments, name, chosen, seed, epochs):
             manifest = json.load(f)
         found = json.loads(subprocess.run([triton, "zoo", "eval", name, "--json", "--threads", "1", *data], check=True, env=environment,
                                           stdout=subprocess.PIPE).stdout)
-        if found["predictions_sha256"] != manifest["predictions_sha256"]:
+        # The integer model has no scales for groups; the manifest has no digest then.
+        if manifest.get("predictions_sha256", found["predictions_sha256"]) != found["predictions_sha256"]:
             raise SystemExit(f"accuracy: the artifact and the trainer's integer model disagree: {found} {manifest}")
         return {"correct": found["correct"], "images": found["images"], "fp32_correct": manifest.get("fp32_correct"),
                 "zeros": round(found["sparsity"], 4), "weights_bytes": found["weights_bytes"],
@@ -188,7 +189,7 @@ def main():
     parser.add_argument("study", nargs="?", choices=[*STUDIES, "all"])
     parser.add_argument("--network", default="mlp-fashion-mnist")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--epochs", default="2,3", help="fp32,ternary")
+    parser.add_argument("--epochs", default="1,2", help="fp32,ternary")
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "bin"), help="folder of triton and triton-train")
     parser.add_argument("--trainer", help="another triton-train")
     parser.add_argument("--data-dir")
