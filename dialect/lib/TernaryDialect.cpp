@@ -197,9 +197,8 @@ LogicalResult TernaryDialect::verifyOperationAttribute(Operation *op, NamedAttri
     if (!isa<FunctionOpInterface>(op)) return op->emitOpError("attribute '") << name << "' belongs on a function";
     return expect(isa<UnitAttr>(value), "a unit");
   }
-  if (name == "ternary.model" || name == "ternary.doc" || name == "ternary.labels")
-    return expect(isa<StringAttr>(value), "a string");
-  if (name == "ternary.dims") return expect(isStringArray(value), "an array of strings");
+  if (name == "ternary.model" || name == "ternary.doc") return expect(isa<StringAttr>(value), "a string");
+  if (name == "ternary.dims" || name == "ternary.labels") return expect(isStringArray(value), "an array of strings");
   if (name == "ternary.checks") {
     auto checks = dyn_cast<ArrayAttr>(value);
     return expect(checks && llvm::all_of(checks,

@@ -68,7 +68,7 @@ void putManifest(Store &store, const Key &key, const Manifest &manifest) {
   for (const Manifest::Import &import : manifest.imports) {
     out.text(import.place);
     out.key(import.digest);
-    out.number(import.again);
+    out.number(import.again | import.text << 1);
   }
   out.number(manifest.absent.size());
   for (const std::string &path : manifest.absent) out.text(path);
@@ -89,7 +89,8 @@ std::optional<Manifest> findManifest(Store &store, const Key &key, const std::st
     Manifest::Import import;
     import.place = in.text();
     import.digest = in.key();
-    import.again = in.number() != 0;
+    uint64_t flags = in.number();
+    import.again = flags & 1, import.text = flags & 2;
     manifest.imports.push_back(std::move(import));
   }
   for (size_t i = 0, n = in.count(8); i < n; ++i) manifest.absent.push_back(in.text());
@@ -99,9 +100,9 @@ std::optional<Manifest> findManifest(Store &store, const Key &key, const std::st
   for (const Manifest::Import &import : manifest.imports) {
     std::string path = pathOf(import.place, mainFolder);
     std::optional<std::string> text = readText(path);
-    if (!text || digestOf(canonicalSource(*text)) != import.digest) return std::nullopt;
+    if (!text || digestOf(import.text ? *text : canonicalSource(*text)) != import.digest) return std::nullopt;
     if (import.again) continue;
-    lines += countLines(*text);
+    if (!import.text) lines += countLines(*text);
     // What -I leads to is named like the rest where it lies below the program, as a compile does.
     std::string below = path.starts_with(mainFolder + "/") ? path.substr(mainFolder.size() + 1) : import.place;
     files.push_back(pathOf(below, spelledFolder));

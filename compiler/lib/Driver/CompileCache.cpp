@@ -140,6 +140,8 @@ void CompileCache::keep(const CheckedProgram &program, const cache::CompileSumma
     else
       manifest.imports.push_back({import.place, cache::digestOf(cache::canonicalSource(sources.text(*import.file))), !seen.insert(*import.file).second});
   }
+  for (const TextFile &text : program.module.texts)
+    if (places.insert(text.place).second) manifest.imports.push_back({text.place, cache::digestOf(text.text), false, true});
   cache::putManifest(*store, key->key(), manifest);
 }
 

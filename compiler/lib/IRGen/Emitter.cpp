@@ -97,7 +97,10 @@ Result<void> Emitter::emitModel(ModuleOp module) {
   function->setAttr("ternary.entry", builder.getUnitAttr());
   setString(function, "ternary.model", graph.name);
   setString(function, "ternary.doc", graph.doc);
-  setString(function, "ternary.labels", graph.labelsFile);
+  if (!graph.labels.empty()) {
+    llvm::SmallVector<StringRef> labels(graph.labels.begin(), graph.labels.end());
+    function->setAttr("ternary.labels", builder.getStrArrayAttr(labels));
+  }
   llvm::SmallVector<StringRef> dims;
   if (!batch.empty()) dims.push_back(batch);
   function->setAttr("ternary.dims", builder.getStrArrayAttr(dims));

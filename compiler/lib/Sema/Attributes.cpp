@@ -1,9 +1,14 @@
 // Quantisation attributes (language.md section 9): where they apply, what their arguments may be, how they merge.
 #include "Evaluator.h"
 
+#include "triton/Support/Utf8.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace triton::sema {
 
@@ -279,7 +284,57 @@ void Evaluator::applyExport(const ast::Attribute &attr, Graph *graph, bool label
     bad(args[0]->range, help);
     return;
   }
-  (labels ? graph->labelsFile : graph->exportName) = value.str();
+  if (labels)
+    readLabels(value.str(), args[0]->range, bad, *graph);
+  else
+    graph->exportName = value.str();
+}
+
+/// What an artifact takes for a name: runtime/artifact/reader.cpp checks the same.
+static bool isLabel(std::string_view text) {
+  constexpr size_t kMaxLabelBytes = 1024;
+  if (text.empty() || text.size() > kMaxLabelBytes)
+    return false;
+  while (!text.empty()) {
+    size_t length = utf8Length(text);
+    if (length == 0 || isInvisible(utf8Decode(text.substr(0, length))))
+      return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+void Evaluator::readLabels(const std::string &file, SourceRange at, const std::function<void(SourceRange, const std::string &)> &bad, Graph &graph) {
+  namespace fs = std::filesystem;
+  constexpr uintmax_t kMaxFileBytes = uintmax_t(1) << 26;
+  constexpr size_t kMaxLabels = 65536;
+  fs::path path = (fs::path(frame->file->path).parent_path() / file).lexically_normal();
+  std::error_code error;
+  uintmax_t size = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
+  if (!fs::is_regular_file(path, error))
+    return bad(at, "there is no file '" + path.string() + "'");
+  if (size > kMaxFileBytes)
+    return bad(at, "'" + path.string() + "' is larger than 64 MiB");
+  std::ifstream in(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in.good() && !in.eof())
+    return bad(at, "'" + path.string() + "' cannot be read");
+  std::vector<std::string> labels;
+  for (size_t from = 0; from < text.size();) {
+    size_t end = std::min(text.find('\n', from), text.size());
+    std::string_view line = std::string_view(text).substr(from, end - from);
+    if (line.ends_with('\r'))
+      line.remove_suffix(1);
+    if (!isLabel(line))
+      return bad(at, "line " + std::to_string(labels.size() + 1) + " of '" + path.string() + "' is no name: 1 to 1024 bytes of printable UTF-8");
+    if (labels.size() == kMaxLabels)
+      return bad(at, "'" + path.string() + "' has more than 65536 lines");
+    labels.emplace_back(line);
+    from = end + 1;
+  }
+  module->files.push_back(path.string());
+  module->texts.push_back({(fs::path(frame->file->place).parent_path() / file).lexically_normal().string(), std::move(text)});
+  graph.labels = std::move(labels);
 }
 
 void Evaluator::applyAttributes(const ast::Stmt &stmt, Place place, Graph *graph) {

@@ -271,6 +271,8 @@ private:
   void applyPreprocess(const ast::Attribute &attr, Graph *graph);
   void applyExport(const ast::Attribute &attr, Graph *graph, bool labels);
   void badArgument(const ast::Attribute &attr, SourceRange at, const std::string &what);
+  /// Reads the class names of @labels, one a line, from a file beside the program that says so.
+  void readLabels(const std::string &file, SourceRange at, const std::function<void(SourceRange, const std::string &)> &bad, Graph &graph);
 
   // ---- Models.cpp
   void checkDefinition(const Callable &callable, Value::Kind kind);

@@ -14,7 +14,7 @@ def Ternary_Dialect : Dialect {
     in every dimension, and dynamic only along axis 0, the batch. Layout is logical: NCHW and [O, C/groups, kh, kw].
 
     Attributes of the dialect on functions and their arguments are checked: `ternary.entry` (unit) marks an entry point,
-    `ternary.model`, `ternary.doc` and `ternary.labels` are strings, `ternary.dims` lists the names of dynamic dimensions;
+    `ternary.model` and `ternary.doc` are strings, `ternary.dims` lists the names of dynamic dimensions, `ternary.labels` those of classes;
     an argument may carry `ternary.name`, `ternary.dtypes`, `ternary.mean`, `ternary.std` and `ternary.scale`, a result
     `ternary.name`. Any operation may carry `ternary.group` (the index of its operation group) and `ternary.path`.
   }];

@@ -117,6 +117,7 @@ TEST(Faults, EveryCallFailsWithEveryError) {
   uint64_t step = atLength() ? 1 : 47, rounds = 0;
   for (int code : codes) {
     for (auto mode : {faults::Mode::Once, faults::Mode::FromThenOn}) {
+      if (code == EINTR && mode == faults::Mode::FromThenOn) continue; // such a call is made again, and would be for ever
       for (uint64_t at = 1 + uint64_t(rounds) % step; at <= calls; at += step) {
         ++rounds;
         Scene scene;

@@ -93,6 +93,38 @@ def sources(project):
     return base
 
 
+def labels(project):
+    """The names of classes are part of the artifact, and every byte of their file counts."""
+    def write(text):
+        (project.folder / "names.txt").write_text(text)
+
+    program = (project.folder / "net.tri").read_text()
+    (project.folder / "named.tri").write_text(program.replace("model First", '@labels("names.txt")\nmodel First', 1))
+    plain = dict(program="named.tri")
+    write("cat\ndog # big\nhen\nowl\n")
+    said, base = project.compile(*BASE, **plain)
+    expect("names", said, base, ("partial", "miss"))
+    said, digest = project.compile(*BASE, **plain)
+    expect("names again", said, digest, "hit", base)
+    for text in ("cat\ndog # small\nhen\nowl\n", "cat\ndog\nhen\nowl\n"):
+        write(text)
+        said, digest = project.compile(*BASE, **plain)
+        expect("other names", said, digest, ("partial", "miss"), other_than=base, layers=0)
+    project.compile(*BASE, output="kept.tern", **plain)
+    project.run("compile", "named.tri", "-o", "kept.tern", *BASE)
+    found = json.loads(project.run("inspect", "kept.tern", "--json").stdout)
+    if found["entries"][0]["labels"] != ["cat", "dog", "hen", "owl"]:
+        problems.append(f"the artifact has the names {found['entries'][0]['labels']}")
+    write("cat\n\nhen\n")
+    done = project.run("compile", "named.tri", "-o", "kept.tern", *BASE, check=False)
+    if done.returncode != 1 or "line 2 of" not in done.stderr:
+        problems.append(f"an empty name: exit {done.returncode}, {done.stderr}")
+    (project.folder / "names.txt").unlink()
+    done = project.run("compile", "named.tri", "-o", "kept.tern", *BASE, check=False)
+    if done.returncode != 1 or "there is no file" not in done.stderr:
+        problems.append(f"no file with names: exit {done.returncode}, {done.stderr}")
+
+
 def weights(project):
     path = project.folder / "w.safetensors"
     # Large enough to be recognised by its stamp.
@@ -221,6 +253,7 @@ def main():
     with tempfile.TemporaryDirectory() as temp:
         project = Project(sys.argv[1], pathlib.Path(temp) / "p")
         base = sources(project)
+        labels(project)
         weights(project)
         neighbours(project)
         reports(project)

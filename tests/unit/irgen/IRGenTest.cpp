@@ -33,7 +33,7 @@ TEST(IRGen, KeepsPolicyNamesAndPreprocessing) {
                       {"dilation", std::vector<int64_t>{1, 1}},
                       {"groups", int64_t(1)}});
   g.output(y);
-  g.graph.labelsFile = "names.txt";
+  g.graph.labels = {"cat", "dog"};
   std::string text = textOf(g.graph);
   EXPECT_HAS(text, "func.func @net(%arg0: tensor<?x3x8x8xf32>");
   EXPECT_HAS(text, "ternary.dtypes = [\"uint8\", \"float32\"]");
@@ -41,7 +41,7 @@ TEST(IRGen, KeepsPolicyNamesAndPreprocessing) {
   EXPECT_HAS(text, "ternary.scale = 3.906250e-03");
   EXPECT_HAS(text, "{ternary.name = \"y0\"}");
   EXPECT_HAS(text, "ternary.dims = [\"N\"]");
-  EXPECT_HAS(text, "ternary.labels = \"names.txt\"");
+  EXPECT_HAS(text, "ternary.labels = [\"cat\", \"dog\"]");
   EXPECT_HAS(text, "ternary.param {frozen, key = \"stem.weight\", policy = #ternary.weights<trit, per_channel, twn, "
                    "threshold = 0.7>} : tensor<16x3x3x3xf32>");
   EXPECT_HAS(text, "{padding = array<i64: 1, 1>} : (tensor<?x3x8x8xf32>, tensor<16x3x3x3xf32>) -> "

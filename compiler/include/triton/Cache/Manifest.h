@@ -24,6 +24,7 @@ struct Manifest {
     std::string place;   ///< relative to the main file's folder ("../blocks.tri"), or absolute
     Key digest{};        ///< of its canonical source
     bool again = false;  ///< a file that is here under another place already
+    bool text = false;   ///< no program (@labels): the digest is that of its bytes
   };
   std::vector<Import> imports;     ///< every place where an import was found
   std::vector<std::string> absent; ///< places where one was looked for in vain; a file that appears there changes the program

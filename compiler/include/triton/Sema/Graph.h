@@ -145,7 +145,7 @@ struct Graph {
   std::string name;       ///< the model's name, or a test's title
   std::string exportName;
   std::string doc;
-  std::string labelsFile; ///< of @labels, as written; empty if none
+  std::vector<std::string> labels; ///< of @labels: class names, printable UTF-8 of at most 1024 bytes each
   /// The model's own `@acts`: decides the quantisers at its inputs. Without it the policy of an input's first user does.
   std::optional<ActPolicy> acts;
   std::vector<std::string> dims; ///< dimension variables in order of appearance
@@ -183,12 +183,19 @@ struct ImportPlace {
   std::optional<FileId> file; ///< what was there; if nothing, the next place was tried
 };
 
+/// A file that the program names and that is no program (@labels), as it was read.
+struct TextFile {
+  std::string place; ///< as ImportPlace::place
+  std::string text;
+};
+
 /// Everything one file gives.
 struct TypedModule {
   std::vector<Graph> models;
   std::vector<TestCase> tests;
   std::vector<std::string> files; ///< every file read, in order of reading (for dependency files and cache keys)
   std::vector<ImportPlace> importPlaces; ///< every look for an import, in order: the same finds make the same program
+  std::vector<TextFile> texts;
 };
 
 /// Forms the operation groups and places the quantisers (section 10; the exact rule is docs/rfcs/0001-quantiser-keys.md).
