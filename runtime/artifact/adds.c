@@ -15,7 +15,6 @@ enum { kPrefix66 = 1, kPrefixF3 = 2 };
 typedef struct Writer {
   uint8_t *code;
   size_t at;
-  uint64_t instructions;
 } Writer;
 
 static void put(Writer *w, const uint8_t *bytes, size_t count) {
@@ -39,7 +38,6 @@ static void put_registers(Writer *w, int opcode, int d, int a, int b) {
     const uint8_t bytes[5] = {0xC4, (uint8_t)(r | 0x41), low, (uint8_t)opcode, modrm};
     put(w, bytes, 5);
   }
-  ++w->instructions;
 }
 
 /* The same with memory in place of b. */
@@ -124,8 +122,8 @@ static void emit_function(Writer *w, const int8_t *weights, const tri_adds_layou
     if (split) ++alone[0], ++alone[1];
     const uint32_t atA = offset_of(l, from + i), atB = paired ? offset_of(l, from + i + 1) : 0;
     if (alone[0] || sums > 1 || differences > 1) put_memory(w, kLoad, kPrefixF3, kA, 0, kPixelsBase, atA);
-    if (sums > 1) put_memory(w, kAdd, kPrefix66, kSum, kA, kPixelsBase, atB), ++w->instructions;
-    if (differences > 1) put_memory(w, kSubtract, kPrefix66, kDifference, kA, kPixelsBase, atB), ++w->instructions;
+    if (sums > 1) put_memory(w, kAdd, kPrefix66, kSum, kA, kPixelsBase, atB);
+    if (differences > 1) put_memory(w, kSubtract, kPrefix66, kDifference, kA, kPixelsBase, atB);
     if (alone[1]) put_memory(w, kLoad, kPrefixF3, kB, 0, kPixelsBase, atB);
     for (uint32_t o = 0; o < outputs; ++o) {
       const int a = weights[o * each + i], b = paired ? weights[o * each + i + 1] : 0, sum = kFirstSum + (int)o;
@@ -151,13 +149,6 @@ static void emit_layer(Writer *w, const int8_t *weights, const tri_adds_layout *
       const uint32_t outputs = l->o - o < TRI_ADDS_GROUP ? l->o - o : TRI_ADDS_GROUP, count = inputs - from < l->chunk ? inputs - from : l->chunk;
       emit_function(w, weights + (size_t)o * inputs + from, l, outputs, from, count);
     }
-}
-
-tri_adds_cost tri_adds_measure(const int8_t *weights, const tri_adds_layout *layout) {
-  Writer w = {0};
-  if (has_chunk(layout)) emit_layer(&w, weights, layout, 0);
-  const tri_adds_cost cost = {w.instructions, w.at};
-  return cost;
 }
 
 size_t tri_adds_emit(const int8_t *weights, const tri_adds_layout *layout, uint8_t *code, uint64_t *offsets) {

@@ -40,15 +40,8 @@ size_t tri_adds_functions(const tri_adds_layout *layout);
 /* Bytes that the code takes at most. 0 if the layout is not valid or does not fit. */
 size_t tri_adds_code_bytes(const tri_adds_layout *layout);
 
-/* What the code costs: vector instructions for 16 pixels, and bytes. */
-typedef struct tri_adds_cost {
-  uint64_t instructions;
-  size_t bytes;
-} tri_adds_cost;
-tri_adds_cost tri_adds_measure(const int8_t *weights, const tri_adds_layout *layout);
-
 /* Writes the code (AVX2) of canonical trits to `code`, tri_adds_code_bytes(layout) bytes, and where each function begins to `offsets`,
- * tri_adds_functions(layout) of them. Returns the bytes that were written. */
+ * tri_adds_functions(layout) of them. Returns the bytes that were written; with NULL for both, the bytes that would be. */
 size_t tri_adds_emit(const int8_t *weights, const tri_adds_layout *layout, uint8_t *code, uint64_t *offsets);
 
 #ifdef __cplusplus

@@ -292,12 +292,14 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   if (c.convolutions != ConvAlgorithm::Direct)
     winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
                               weights.sumBound(shape.outputs, 255), x.isDynamic() ? 1 : x.shape[0]);
-  std::optional<AddsChoice> adds;
-  if (c.convolutions != ConvAlgorithm::Direct && weights.trits)
-    adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), x.isDynamic() ? 1 : x.shape[0]);
   bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
-  bool codes = adds && c.convolutions != ConvAlgorithm::Winograd &&
-               (adds->cost < std::min(adds->directCost, transforms ? winograd->cost : adds->directCost) || c.convolutions == ConvAlgorithm::Adds);
+  std::optional<AddsChoice> adds;
+  if (weights.trits && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Adds)) {
+    int64_t batch = x.isDynamic() ? 1 : x.shape[0];
+    double most = c.convolutions == ConvAlgorithm::Adds ? INFINITY : transforms ? winograd->cost : directInstructions(shape, tile, batch);
+    adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch, most);
+  }
+  bool codes = adds.has_value();
   transforms = transforms && !codes;
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)

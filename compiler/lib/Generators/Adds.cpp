@@ -201,7 +201,7 @@ private:
 } // namespace
 
 std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, const Epilogue &epilogue,
-                                     const int8_t *weights, int64_t batch) {
+                                     const int8_t *weights, int64_t batch, double most) {
   if (target.arch != Arch::X86_64 || direct.dot.kind != DotKind::MaddUbs || direct.dot.lanes != 8 || !endsPacked(target, epilogue))
     return std::nullopt;
   if (shape.kernelH != shape.kernelW || shape.strideH != 1 || shape.strideW != 1 || shape.dilationH != 1 || shape.dilationW != 1 ||
@@ -223,23 +223,32 @@ std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &
   if (choice.blocks < kLeastBlocks || pixelsRead(shape, choice.bandRows, pitch) < kPixels)
     return std::nullopt;
   tri_adds_layout &layout = choice.layout;
-  layout.chunk = tri_adds_chunk(weights, &layout);
-  int64_t functions = int64_t(tri_adds_functions(&layout));
-  if (functions == 0)
-    return std::nullopt;
-  tri_adds_cost cost = tri_adds_measure(weights, &layout);
-  choice.codeBytes = cost.bytes;
-  choice.functionBytes = int64_t(cost.bytes) / functions;
-  choice.codeStride = oddLines(choice.blocks * kPixels + kPixels);
-  if (choice.codeBytes > kMostCodeBytes)
-    return std::nullopt;
-  // A function stores its sums and is called; 16 by 16 bytes change places in about a hundred instructions; a sum is widened and ended.
-  double chunks = double(ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk)), outputs = double(shape.outputs), blocks = double(choice.blocks);
-  double band = double(cost.instructions) * (shape.kernelH == 1 ? kFetched : kFetchedWindow) * blocks + double(functions) * blocks * (kGroup + 8) + outputs * blocks * (4 * chunks + 12) +
+  // What the functions add, without writing them: a pair's sum and difference for each group, and one instruction for each output that wants
+  // one of its two inputs. A function stores its sums and is called; 16 by 16 bytes change places in about a hundred instructions; a sum is
+  // widened and ended.
+  int64_t inputs = int64_t(layout.ko) * layout.ki, groups = ceilDiv(shape.outputs, kGroup), chunks = ceilDiv(inputs, TRI_ADDS_CHUNK);
+  int64_t wanted = 0;
+  for (int64_t o = 0; o < shape.outputs; ++o)
+    for (int64_t i = 0; i < inputs; i += 2) // inputs are a multiple of 16
+      wanted += (weights[o * inputs + i] | weights[o * inputs + i + 1]) != 0;
+  double outputs = double(shape.outputs), blocks = double(choice.blocks);
+  double band = double(wanted + inputs * groups) * (shape.kernelH == 1 ? kFetched : kFetchedWindow) * blocks +
+                double(groups * chunks) * blocks * (2 * kGroup + 8) + outputs * blocks * (4 * double(chunks) + 12) +
                 double(shape.channels / 16 * ceilDiv(pixelsRead(shape, choice.bandRows, pitch), kPixels)) * 112 +
                 double(shape.outputs / 16 * choice.bandRows * ceilDiv(shape.outW, kPixels)) * (epilogue.residual == Epilogue::Residual::None ? 96 : 192);
   choice.cost = double(batch * (shape.outH / choice.bandRows)) * band;
   choice.directCost = directInstructions(shape, direct, batch);
+  if (choice.cost >= most)
+    return std::nullopt;
+  layout.chunk = tri_adds_chunk(weights, &layout);
+  int64_t functions = int64_t(tri_adds_functions(&layout));
+  if (functions == 0)
+    return std::nullopt;
+  choice.codeBytes = tri_adds_emit(weights, &layout, nullptr, nullptr);
+  choice.functionBytes = int64_t(choice.codeBytes) / functions;
+  choice.codeStride = oddLines(choice.blocks * kPixels + kPixels);
+  if (choice.codeBytes > kMostCodeBytes)
+    return std::nullopt;
   return choice;
 }
 

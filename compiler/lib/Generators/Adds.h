@@ -22,9 +22,9 @@ struct AddsChoice {
 };
 
 /// The choice for a convolution that the generator takes on this target: AVX2, constant trits `weights` in the order [outputs][taps][channels].
-/// `direct`: the tile of the direct form; `batch`: 1 if it is not known.
+/// `direct`: the tile of the direct form; `batch`: 1 if it is not known. Nothing if it is estimated to cost `most` or more.
 std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, const Epilogue &epilogue,
-                                     const int8_t *weights, int64_t batch);
+                                     const int8_t *weights, int64_t batch, double most);
 
 /// Bytes of scratch that PaScratch points at.
 int64_t addsScratch(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue);
