@@ -1,14 +1,14 @@
 #include "Transfer.h"
 
+#include "triton/Net/Curl.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <curl/curl.h>
 #include <fcntl.h>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <sys/stat.h>
@@ -136,7 +136,7 @@ size_t receiveHeader(char *data, size_t size, size_t count, void *user) {
     state.length.reset();
     return bytes;
   }
-  if (line.empty()) curl_easy_getinfo(state.curl, CURLINFO_RESPONSE_CODE, &state.status);
+  if (line.empty()) libcurl().curl_easy_getinfo(state.curl, CURLINFO_RESPONSE_CODE, &state.status);
   size_t colon = line.find(':');
   if (colon == line.npos) return bytes;
   std::string name(line.substr(0, colon));
@@ -177,16 +177,16 @@ std::string validatorOf(const State &state) {
 }
 
 TransferOutcome httpTransfer(const TransferRequest &request) {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  const Curl &lib = libcurl();
+  if (!lib.problem.empty()) return {Kind::Local, lib.problem, request.from, false, "", 0};
   State state;
   state.request = &request;
   state.at = request.from;
-  CURL *curl = curl_easy_init();
+  CURL *curl = lib.curl_easy_init();
   if (!curl) return {Kind::Local, "no memory for a connection", request.from, false, "", 0};
   state.curl = curl;
   char reason[CURL_ERROR_SIZE] = "";
-  auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
+  auto set = [&](CURLoption option, auto value) { lib.curl_easy_setopt(curl, option, value); };
   set(CURLOPT_URL, request.url.c_str());
   set(CURLOPT_ERRORBUFFER, reason);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -210,14 +210,14 @@ TransferOutcome httpTransfer(const TransferRequest &request) {
   // The bytes of the file and no others: no content encoding is asked for.
   curl_slist *headers = nullptr;
   if (request.from > 0) {
-    headers = curl_slist_append(headers, ("Range: bytes=" + std::to_string(request.from) + "-").c_str());
-    if (!request.validator.empty()) headers = curl_slist_append(headers, ("If-Range: " + request.validator).c_str());
+    headers = lib.curl_slist_append(headers, ("Range: bytes=" + std::to_string(request.from) + "-").c_str());
+    if (!request.validator.empty()) headers = lib.curl_slist_append(headers, ("If-Range: " + request.validator).c_str());
   }
   set(CURLOPT_HTTPHEADER, headers);
-  CURLcode code = curl_easy_perform(curl);
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &state.status);
-  curl_slist_free_all(headers);
-  curl_easy_cleanup(curl);
+  CURLcode code = lib.curl_easy_perform(curl);
+  lib.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &state.status);
+  lib.curl_slist_free_all(headers);
+  lib.curl_easy_cleanup(curl);
 
   TransferOutcome out;
   if (state.verdict) out = std::move(*state.verdict);
@@ -230,7 +230,7 @@ TransferOutcome httpTransfer(const TransferRequest &request) {
     out.reason = std::move(why);
     return out;
   };
-  std::string said = reason[0] ? reason : curl_easy_strerror(code);
+  std::string said = reason[0] ? reason : lib.curl_easy_strerror(code);
   if (code == CURLE_TOO_MANY_REDIRECTS) return failed(Kind::Useless, "more than " + std::to_string(kMaxRedirections) + " redirections");
   if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
     return failed(Kind::Useless, (state.status / 100 == 3 ? "it redirects to what is neither http nor https: " : "") + said);

@@ -26,7 +26,7 @@ struct TransferOutcome {
     Whole,     ///< the partial file has `size` bytes
     Retry,     ///< may work later: it broke off, stalled, or the server is busy
     Useless,   ///< this address will not do: another status, another size, a redirection that is not followed
-    Local,     ///< the disk failed; no other address helps
+    Local,     ///< the disk failed, or libcurl is missing; no other address helps
     Cancelled,
   };
   Kind kind = Kind::Whole;

@@ -33,10 +33,11 @@ LAYERS = {
     "compiler/lib/Codegen": (("triton/Support", "triton/Target", "triton/Generators", "triton/Codegen", "triton/Passes", "ternary",
                               "artifact"), ("mlir", "llvm", "lld", "fmt")),
     "compiler/lib/Artifact": (("triton/Support", "triton/Codegen/CompiledModel", "triton/Artifact", "artifact"), ("flatbuffers", "fmt")),
+    "compiler/lib/Net": (("triton/Net",), ("curl",)),
     "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),
     "compiler/lib/Peaks": (("triton/Support", "triton/Peaks", "artifact"), ()),
-    "compiler/lib/Cache/Remote": (("triton/Support", "triton/Cache", "artifact"), ("curl", "hiredis")),
-    "model_zoo/lib": (("triton/Support", "triton/Tensor"), ("fmt", "curl", "jpeglib", "png")),
+    "compiler/lib/Cache/Remote": (("triton/Support", "triton/Net", "triton/Cache", "artifact"), ("hiredis",)),
+    "model_zoo/lib": (("triton/Support", "triton/Tensor", "triton/Net"), ("fmt", "jpeglib", "png")),
     "model_zoo/trainer": (("triton/Support", "triton/Tensor"), ("torch", "fmt")),
 }
 

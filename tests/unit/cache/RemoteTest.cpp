@@ -3,9 +3,9 @@
 #include "Servers.h"
 
 #include "Remote/ActionResult.h"
-#include "Remote/SharedLibrary.h"
 #include "triton/Cache/Maintenance.h"
 #include "triton/Cache/Remote.h"
+#include "triton/Net/SharedLibrary.h"
 #include "triton/Support/Sha256.h"
 
 #include <gtest/gtest.h>

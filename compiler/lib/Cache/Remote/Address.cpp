@@ -1,6 +1,7 @@
 // URLs and credentials. Nothing of what is secret gets into a message.
-#include "Curl.h"
 #include "Transport.h"
+
+#include "triton/Net/Curl.h"
 
 #include "../Directory.h"
 

@@ -1,10 +1,9 @@
 // HTTP in the layout of bazel-remote: GET and PUT of /ac/<64 hex> (an ActionResult that names a file by its SHA-256) and of
 // /cas/<SHA-256> (the file). Any server that keeps what is PUT under a path and gives it back will do.
 #include "ActionResult.h"
-#include "Curl.h"
-#include "SharedLibrary.h"
 #include "Transport.h"
 
+#include "triton/Net/Curl.h"
 #include "triton/Support/Sha256.h"
 
 #include "artifact/blake3.h"
@@ -13,21 +12,6 @@
 #include <cstring>
 
 namespace triton::cache {
-
-Curl::Curl() {
-  SharedLibrary library(TRITON_CURL_SONAME);
-  bool found = true;
-#define TRITON_FIND(name) found = found && library.find(#name, name);
-  TRITON_CURL_FUNCTIONS(TRITON_FIND)
-#undef TRITON_FIND
-  problem = library.problem();
-  if (found) curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-const Curl &libcurl() {
-  static const Curl curl;
-  return curl;
-}
 
 static constexpr uint64_t kMaxActionBytes = 64 << 10, kMaxHeaderBytes = 64 << 10;
 

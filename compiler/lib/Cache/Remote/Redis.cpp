@@ -1,7 +1,8 @@
 // Redis: an entry is the value of the key "triton:1:<kind>:<64 hex>". Its answers are read piece by piece, so that a limit on size
 // and time holds whatever is at the other end.
-#include "SharedLibrary.h"
 #include "Transport.h"
+
+#include "triton/Net/SharedLibrary.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -27,17 +28,12 @@ struct Hiredis {
 #define TRITON_HIREDIS_FUNCTIONS(F) \
   F(redisConnectWithTimeout) F(redisSetTimeout) F(redisFree) F(redisFormatCommandArgv) F(redisFreeCommand) F(redisReaderFeed) \
   F(redisReaderGetReply) F(freeReplyObject)
-#define TRITON_MEMBER(name) decltype(::name) *name = nullptr;
-  TRITON_HIREDIS_FUNCTIONS(TRITON_MEMBER)
-#undef TRITON_MEMBER
+  TRITON_HIREDIS_FUNCTIONS(TRITON_SHARED_MEMBER)
   std::string problem; ///< if it cannot be used
 
   Hiredis() {
     SharedLibrary library(TRITON_HIREDIS_SONAME);
-    bool found = true;
-#define TRITON_FIND(name) found = found && library.find(#name, name);
-    TRITON_HIREDIS_FUNCTIONS(TRITON_FIND)
-#undef TRITON_FIND
+    TRITON_HIREDIS_FUNCTIONS(TRITON_SHARED_FIND)
     problem = library.problem();
   }
 };

@@ -1,12 +1,14 @@
 // libcurl's functions, under their own names, once it is loaded.
 #pragma once
 
+#include "triton/Net/SharedLibrary.h"
+
 #include <string>
 
 #define CURL_DISABLE_TYPECHECK // its macros call the functions by name
 #include <curl/curl.h>
 
-namespace triton::cache {
+namespace triton {
 
 #define TRITON_CURL_FUNCTIONS(F) \
   F(curl_global_init) F(curl_easy_init) F(curl_easy_cleanup) F(curl_easy_reset) F(curl_easy_setopt) F(curl_easy_getinfo) F(curl_easy_perform) \
@@ -14,13 +16,11 @@ namespace triton::cache {
 
 struct Curl {
   Curl();
-#define TRITON_MEMBER(name) decltype(::name) *name = nullptr;
-  TRITON_CURL_FUNCTIONS(TRITON_MEMBER)
-#undef TRITON_MEMBER
+  TRITON_CURL_FUNCTIONS(TRITON_SHARED_MEMBER)
   std::string problem; ///< why it cannot be used; empty if it can
 };
 
-/// Loads it when it is first asked for.
+/// Loads and initialises it when it is first asked for. Thread-safe.
 const Curl &libcurl();
 
-} // namespace triton::cache
+} // namespace triton

@@ -1,10 +1,10 @@
-// Libraries that only a remote cache needs are loaded when there is one: libcurl alone brings thirty others, and loading those takes longer
-// than a hit. What the compiler is (driver/Identity.cpp) does not depend on them either.
+// Libraries that few commands need are loaded when one does: libcurl alone brings thirty others, and loading those takes longer than a hit of the
+// compile cache. What the compiler is (driver/Identity.cpp) does not depend on them either.
 #pragma once
 
 #include <string>
 
-namespace triton::cache {
+namespace triton {
 
 /// A shared library by its soname. It stays loaded to the end of the process.
 class SharedLibrary {
@@ -16,7 +16,7 @@ public:
     function = reinterpret_cast<F *>(address(name));
     return function != nullptr;
   }
-  /// Why it cannot be used; empty if all is well so far.
+  /// Why it cannot be used, the first reason; empty if all is well so far.
   const std::string &problem() const { return trouble; }
 
 private:
@@ -26,4 +26,8 @@ private:
   std::string trouble;
 };
 
-} // namespace triton::cache
+/// For lists of functions, F(name) F(name) ..: each as a member under its own name, and found in a `library`.
+#define TRITON_SHARED_MEMBER(name) decltype(::name) *name = nullptr;
+#define TRITON_SHARED_FIND(name) library.find(#name, name);
+
+} // namespace triton

@@ -1,8 +1,8 @@
-#include "SharedLibrary.h"
+#include "triton/Net/SharedLibrary.h"
 
 #include <dlfcn.h>
 
-namespace triton::cache {
+namespace triton {
 
 static std::string lastError(const char *what) {
   const char *error = ::dlerror();
@@ -16,8 +16,8 @@ SharedLibrary::SharedLibrary(const char *soname) : handle(::dlopen(soname, RTLD_
 void *SharedLibrary::address(const char *name) {
   if (!handle) return nullptr;
   void *found = ::dlsym(handle, name);
-  if (!found) trouble = lastError(name);
+  if (!found && trouble.empty()) trouble = lastError(name);
   return found;
 }
 
-} // namespace triton::cache
+} // namespace triton
