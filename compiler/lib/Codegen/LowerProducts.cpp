@@ -76,6 +76,7 @@ public:
     return place(p);
   }
 
+  /// Gives a placement the weights' blob; the address of its place in the arena.
   Val place(Placement p) {
     if (trits) {
       std::vector<uint8_t> bytes(tri_t5_bytes(codes.size()));
@@ -288,14 +289,14 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   });
   TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess,
                                wideRowsPay(c.k.target(), shape));
+  int64_t batch = x.isDynamic() ? 1 : x.shape[0];
   std::optional<WinogradChoice> winograd;
   if (c.convolutions != ConvAlgorithm::Direct)
     winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
-                              weights.sumBound(shape.outputs, 255), x.isDynamic() ? 1 : x.shape[0]);
+                              weights.sumBound(shape.outputs, 255), batch);
   bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
   std::optional<AddsChoice> adds;
   if (weights.trits && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Adds)) {
-    int64_t batch = x.isDynamic() ? 1 : x.shape[0];
     double most = c.convolutions == ConvAlgorithm::Adds ? INFINITY : transforms ? winograd->cost : directInstructions(shape, tile, batch);
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch, most);
   }

@@ -30,23 +30,33 @@ constexpr double kFetched = 1.2, kFetchedWindow = 1.5;
 /// Code of one layer at most: it stands where the weights would.
 constexpr uint64_t kMostCodeBytes = 4 << 20;
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-/// An odd number of cache lines, in bytes: rows so far apart do not meet in one set.
-int64_t oddLines(int64_t bytes) { return (ceilDiv(bytes, 64) | 1) * 64; }
-
 /// Pixels of x that a band reads.
 int64_t pixelsRead(const ConvShape &shape, int64_t rows, int64_t pitch) {
   return (rows + shape.kernelH - 2) * pitch + shape.outW + shape.kernelW - 1;
 }
+
+/// Where the parts of a band lie in the scratch, in bytes.
+struct ScratchLayout {
+  ScratchLayout(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue)
+      : chunks(ceilDiv(int64_t(choice.layout.ko) * choice.layout.ki, choice.layout.chunk)),
+        sums(oddLines(shape.channels * int64_t(choice.layout.plane) * 2)), results(sums + chunks * choice.blocks * TRI_ADDS_SUMS_BYTES),
+        residuals(results + shape.outputs * choice.codeStride),
+        bytes(residuals + (epilogue.residual == Epilogue::Residual::None ? 0 : shape.outputs * choice.codeStride) + 64) {}
+  int64_t chunks, sums, results, residuals, bytes; ///< the planes come first; 64 bytes behind the end may be read
+};
 
 class Adds {
 public:
   Adds(KernelBuilder &k, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess, const Epilogue &epilogue,
        const std::vector<Val> &args)
       : k(k), shape(shape), choice(choice), layout(choice.layout), zeroExtends(actUnsigned || excess), excess(excess), epilogue(epilogue),
-        args(args), chunks(ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk)), groups(ceilDiv(shape.outputs, kGroup)),
-        planes(args[PaScratch]), sums(k.offset(planes, oddLines(shape.channels * int64_t(layout.plane) * 2))),
-        results(k.offset(sums, chunks * choice.blocks * TRI_ADDS_SUMS_BYTES)), residuals(k.offset(results, shape.outputs * choice.codeStride)) {}
+        args(args), groups(ceilDiv(shape.outputs, kGroup)), planes(args[PaScratch]) {
+    ScratchLayout at(shape, choice, epilogue);
+    chunks = at.chunks;
+    sums = k.offset(planes, at.sums);
+    results = k.offset(planes, at.results);
+    residuals = k.offset(planes, at.residuals);
+  }
 
   void emit() {
     int64_t bands = shape.outH / choice.bandRows;
@@ -194,7 +204,7 @@ private:
   bool zeroExtends, excess;
   const Epilogue &epilogue;
   const std::vector<Val> &args;
-  int64_t chunks, groups;
+  int64_t groups, chunks = 0;
   Val planes, sums, results, residuals;
 };
 
@@ -209,16 +219,16 @@ std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &
       shape.x.row % shape.x.pixel)
     return std::nullopt;
   AddsChoice choice;
-  int64_t pitch = shape.x.row / shape.x.pixel, bytes = 0;
+  int64_t pitch = shape.x.row / shape.x.pixel;
   for (int64_t rows = 1; rows <= shape.outH; ++rows) {
     if (shape.outH % rows)
       continue;
     int64_t blocks = ceilDiv(rows * pitch, 2 * kPixels) * 2;
-    bytes = oddLines((blocks * kPixels + (shape.kernelH - 1) * pitch + shape.kernelW + kPixels) * 2);
-    if (rows > 1 && choice.blocks >= kLeastBlocks && (rows * pitch > kBandPixels || shape.channels * bytes > kBandBytes))
+    int64_t plane = oddLines((blocks * kPixels + (shape.kernelH - 1) * pitch + shape.kernelW + kPixels) * 2);
+    if (rows > 1 && choice.blocks >= kLeastBlocks && (rows * pitch > kBandPixels || shape.channels * plane > kBandBytes))
       break;
     choice.bandRows = rows, choice.blocks = blocks;
-    choice.layout = {uint32_t(shape.outputs), uint32_t(shape.kernelH * shape.kernelW), uint32_t(shape.channels), uint32_t(pitch), uint32_t(bytes / 2), 0};
+    choice.layout = {uint32_t(shape.outputs), uint32_t(shape.kernelH * shape.kernelW), uint32_t(shape.channels), uint32_t(pitch), uint32_t(plane / 2), 0};
   }
   if (choice.blocks < kLeastBlocks || pixelsRead(shape, choice.bandRows, pitch) < kPixels)
     return std::nullopt;
@@ -253,10 +263,7 @@ std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &
 }
 
 int64_t addsScratch(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue) {
-  const tri_adds_layout &layout = choice.layout;
-  int64_t chunks = ceilDiv(int64_t(layout.ko) * layout.ki, layout.chunk);
-  return oddLines(shape.channels * int64_t(layout.plane) * 2) + chunks * choice.blocks * TRI_ADDS_SUMS_BYTES +
-         shape.outputs * choice.codeStride * (epilogue.residual == Epilogue::Residual::None ? 1 : 2) + 64;
+  return ScratchLayout(shape, choice, epilogue).bytes;
 }
 
 std::string emitAdds(KernelBuilder &k, const std::string &label, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess,

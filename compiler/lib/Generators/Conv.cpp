@@ -64,7 +64,7 @@ double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_
   for (const Reduction::Level &level : reduction.levels)
     steps *= double(level.count);
   double dot = tile.dot.kind == DotKind::Dpbusd ? 1.0 : 2.0;
-  double vectors = double(batch * shape.outH * ((shape.outW + tile.positions - 1) / tile.positions) * tile.positions * ((shape.storedChannels + tile.dot.nr() - 1) / tile.dot.nr()) *
+  double vectors = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions) * tile.positions * ceilDiv(shape.storedChannels, tile.dot.nr()) *
                           tile.dot.vectors);
   return vectors * (steps * dot + 6);
 }

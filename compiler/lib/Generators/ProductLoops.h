@@ -5,6 +5,10 @@
 
 namespace triton {
 
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// At least so many bytes, as an odd number of cache lines: streams this far apart do not meet in one set.
+constexpr int64_t oddLines(int64_t bytes) { return (ceilDiv(bytes, 64) | 1) * 64; }
+
 /// The kernel of a recipe with the arguments of a product, see ProductArgument.
 std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
                           const std::function<void(const std::vector<Val> &args)> &write);

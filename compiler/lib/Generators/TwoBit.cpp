@@ -6,7 +6,7 @@
 //   many rows:      each block of weights becomes bytes in this thread's scratch first, then the register tile takes it
 //
 // x is the signed operand: unsigned codes are taken less 128, and the sums start at 128 * sum(w).
-#include "Products.h"
+#include "ProductLoops.h"
 
 using namespace mlir;
 
@@ -32,7 +32,7 @@ public:
   }
 
   /// Bytes of a prepared row: whole vectors, and an odd number of them, so that rows do not meet in one set of the cache.
-  static int64_t preparedRow(int64_t inputs) { return ((inputs + 63) / 64 | 1) * 64; }
+  static int64_t preparedRow(int64_t inputs) { return oddLines(inputs); }
   /// Up to here unpacking a block for all rows costs more than it saves.
   static constexpr int64_t kBatchRows = 16;
 
@@ -63,14 +63,7 @@ private:
     return at;
   }
   void forBlocks(const Range &range, const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
-    int64_t nr = dot.nr(), whole = shape.storedChannels / nr, rest = shape.storedChannels - whole * nr;
-    if (whole > 0)
-      k.forLoop(range.from, minOf(range.to, k.index(whole)), 1, [&](Val block) { body(block, dot.vectors, 16); });
-    if (rest > 0)
-      k.ifThen(compare(Cmp::Gt, range.to, k.index(whole)), [&] {
-        int64_t vectors = (rest + 15) / 16;
-        body(k.index(whole), vectors, rest - (vectors - 1) * 16);
-      });
+    triton::forBlocks(k, dot, shape.storedChannels, range.from, range.to, body);
   }
 
   // ---- One row after the other -----------------------------------------------------------------------------------------

@@ -29,8 +29,6 @@ constexpr int64_t kKeptBytes = 512 * 1024;
 constexpr int64_t kCachedBytes = 1536 * 1024;
 constexpr double kUncachedFactor = 1.45;
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// Sizes that follow from a shape and a choice.
 struct Geometry {
   Geometry(const ConvShape &shape, const WinogradChoice &choice)
@@ -49,8 +47,6 @@ struct Geometry {
     mAt = uAt + (keepsU ? blocks * uBlock : uBlock);
     scratch = mAt + ceilDiv(choice.groupRows * tilesX, choice.tile.positions) * choice.tile.positions * mTile;
   }
-  /// An odd number of cache lines: 36 streams this far apart do not meet in one set.
-  static int64_t oddLines(int64_t bytes) { return (bytes + 63) / 64 % 2 ? ceilDiv(bytes, 64) * 64 : ceilDiv(bytes, 64) * 64 + 64; }
 
   int64_t tilesX, tilesY, steps, words, laneBytes, nr, blocks, panel;
   int64_t wordVectors = 0, vTile = 0, vPosition = 0, uPosition = 0, uBlock = 0, mVector = 0, mTile = 0, uAt = 0, mAt = 0, scratch = 0;

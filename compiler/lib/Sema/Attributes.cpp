@@ -310,10 +310,9 @@ void Evaluator::readLabels(const std::string &file, SourceRange at, const std::f
   constexpr size_t kMaxLabels = 65536;
   fs::path path = (fs::path(frame->file->path).parent_path() / file).lexically_normal();
   std::error_code error;
-  uintmax_t size = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
   if (!fs::is_regular_file(path, error))
     return bad(at, "there is no file '" + path.string() + "'");
-  if (size > kMaxFileBytes)
+  if (fs::file_size(path, error) > kMaxFileBytes)
     return bad(at, "'" + path.string() + "' is larger than 64 MiB");
   std::ifstream in(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(in), {});
