@@ -40,6 +40,7 @@ static const feature_row features_table[] = {
     {TRI_CPU_AVX512BITALG, "avx512bitalg", "bitalg"},
     {TRI_CPU_AVX512VPOPCNTDQ, "avx512vpopcntdq", "vpopcntdq"},
     {TRI_CPU_AVXVNNI, "avxvnni", NULL},
+    {TRI_CPU_FASTADD, "fastadd", NULL},
     {TRI_CPU_AARCH64, "aarch64", NULL},
     {TRI_CPU_DOTPROD, "dotprod", NULL},
     {TRI_CPU_I8MM, "i8mm", NULL},
@@ -111,6 +112,9 @@ uint64_t tri_cpu_features(void) {
     if (c & (1u << 11)) found |= TRI_CPU_AVX512VNNI;
     if (c & (1u << 12)) found |= TRI_CPU_AVX512BITALG;
     if (c & (1u << 14)) found |= TRI_CPU_AVX512VPOPCNTDQ;
+    /* So it is on Zen 4 and Zen 5; Intel's cores have as many units for one as for the other. No bit says it. */
+    if ((found & TRI_CPU_AVX512VNNI) && __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx)
+      found |= TRI_CPU_FASTADD;
   }
   if (has_avx && subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4))) found |= TRI_CPU_AVXVNNI;
   return found;

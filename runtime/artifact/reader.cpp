@@ -271,7 +271,7 @@ bool ModelChecker::checkBlobs() {
   return true;
 }
 
-tri_adds_layout triton::artifact::addsLayout(const fb::Placement &p) { return {p.o(), p.ko(), p.ki(), p.nr(), p.kr(), p.chunk()}; }
+tri_adds_layout triton::artifact::addsLayout(const fb::Placement &p) { return {p.o(), p.ko(), p.ki(), p.nr(), p.kr(), p.chunk(), p.vector()}; }
 
 bool ModelChecker::checkPlacements(const fb::Variant &variant) {
   if (countOf(variant.placements()) > kMaxBlobs) return corrupt("metadata: %u placements", countOf(variant.placements()));
@@ -281,7 +281,7 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
     const fb::Placement &p = *variant.placements()->Get(i);
     if (p.blob() >= countOf(model.blobs())) return corrupt("metadata: placement %u uses blob %u, which does not exist", i, p.blob());
     const fb::Blob &blob = *model.blobs()->Get(p.blob());
-    if (p.chunk() && p.kind() != fb::PlacementKind::Adds) return corrupt("metadata: placement %u has a chunk but makes no code", i);
+    if ((p.chunk() || p.vector()) && p.kind() != fb::PlacementKind::Adds) return corrupt("metadata: placement %u has a chunk but makes no code", i);
     uint64_t needed = 0;
     if (p.kind() == fb::PlacementKind::Copy) {
       if (p.o() | p.ko() | p.ki() | p.nr() | p.kr()) return corrupt("metadata: placement %u copies but has a panel layout", i);

@@ -57,7 +57,7 @@ static Bytes buildArena(const CompiledModel &model, const CompiledVariant &varia
     else
       memcpy(canonical.data(), blob.bytes.data(), blob.count);
     if (p.kind == Placement::Adds) {
-      tri_adds_layout adds = {p.o, p.ko, p.ki, p.nr, p.kr, p.chunk};
+      tri_adds_layout adds = {p.o, p.ko, p.ki, p.nr, p.kr, p.chunk, p.vector};
       std::vector<uint64_t> offsets(tri_adds_functions(&adds));
       EXPECT_EQ(offsets.size() * 8, p.arenaBytes);
       size_t at = (job.adds.size() + 63) / 64 * 64, most = tri_adds_code_bytes(&adds);

@@ -101,7 +101,7 @@ static uint64_t featuresOf(const CompiledVariant &v) { return v.features ? v.fea
 Offset<fb::Variant> MetadataWriter::variant(const CompiledVariant &v, uint32_t index) {
   std::vector<fb::Placement> placements;
   for (const Placement &p : v.placements)
-    placements.emplace_back(p.arenaOffset, p.arenaBytes, p.blob, p.o, p.ko, p.ki, p.nr, p.kr, fb::PlacementKind(p.kind), p.chunk);
+    placements.emplace_back(p.arenaOffset, p.arenaBytes, p.blob, p.o, p.ko, p.ki, p.nr, p.kr, fb::PlacementKind(p.kind), p.vector, p.chunk);
   // The order has no meaning for code generation; the format wants it ascending.
   std::stable_sort(placements.begin(), placements.end(),
                    [](const fb::Placement &x, const fb::Placement &y) { return x.arena_offset() < y.arena_offset(); });

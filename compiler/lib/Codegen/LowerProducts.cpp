@@ -71,7 +71,7 @@ public:
   Val adds(const tri_adds_layout &layout) {
     Placement p;
     p.kind = Placement::Adds;
-    p.o = layout.o, p.ko = layout.ko, p.ki = layout.ki, p.nr = layout.pitch, p.kr = layout.plane, p.chunk = uint16_t(layout.chunk);
+    p.o = layout.o, p.ko = layout.ko, p.ki = layout.ki, p.nr = layout.pitch, p.kr = layout.plane, p.chunk = uint16_t(layout.chunk), p.vector = uint8_t(layout.vector);
     p.arenaBytes = tri_adds_functions(&layout) * sizeof(uint64_t);
     return place(p);
   }
@@ -296,11 +296,10 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                               weights.sumBound(shape.outputs, 255), batch);
   bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
   std::optional<AddsChoice> adds;
-  if (weights.trits && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Adds)) {
-    double most = c.convolutions == ConvAlgorithm::Adds ? INFINITY : transforms ? winograd->cost : directInstructions(shape, tile, batch);
-    adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch, most);
-  }
-  bool codes = adds.has_value();
+  if (weights.trits && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Adds))
+    adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
+  bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
+                        adds->cost < (transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
   transforms = transforms && !codes;
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)
@@ -335,10 +334,17 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   }
   callProduct(c, function, first, panels, start, at, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   std::string costs;
-  if (winograd) {
-    char text[96];
-    snprintf(text, sizeof text, "; estimated at %.2f M vector instructions by Winograd, %.2f M directly", winograd->cost / 1e6, winograd->directCost / 1e6);
-    costs = text;
+  if (winograd || adds) {
+    char text[64];
+    auto million = [&](double instructions, const char *how) {
+      snprintf(text, sizeof text, "%.2f M %s", instructions / 1e6, how);
+      costs += (costs.empty() ? "; estimated vector instructions: " : ", ") + std::string(text);
+    };
+    if (winograd)
+      million(winograd->cost, "by Winograd");
+    if (adds)
+      million(adds->cost, "as code");
+    million(directInstructions(c.k.target(), shape, tile, batch), "directly");
   }
   if (codes) {
     c.work = adds->cost / adds->directCost;
@@ -346,9 +352,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     choice.layer = layer;
     choice.algorithm = "weights as code";
     choice.packing = "t5 on disk, code when loaded";
-    char text[160];
-    snprintf(text, sizeof text, "vpaddw on planes; %.2f MB of code, estimated at %.2f M vector instructions against %.2f M directly", double(adds->codeBytes) / 1e6,
-             adds->cost / 1e6, adds->directCost / 1e6);
+    char text[64];
+    snprintf(text, sizeof text, "vpaddw on planes; about %.2f MB of code", double(adds->codeBytes) / 1e6);
     choice.reason = text + costs;
     return choice;
   }

@@ -32,7 +32,7 @@ uint32_t BlobTable::add(std::string key, Blob::Encoding encoding, uint64_t count
 }
 
 uint64_t VariantState::place(const Placement &placement) {
-  auto key = std::make_tuple(placement.blob, uint8_t(placement.kind), placement.o, placement.ko, placement.ki, placement.nr, placement.kr, placement.chunk);
+  auto key = std::make_tuple(placement.blob, uint8_t(placement.kind), placement.o, placement.ko, placement.ki, placement.nr, placement.kr, placement.chunk, placement.vector);
   auto [it, fresh] = placed.try_emplace(key, arenaBytes);
   if (fresh) {
     Placement p = placement;

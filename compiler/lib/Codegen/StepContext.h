@@ -43,7 +43,7 @@ struct VariantState {
   std::vector<Placement> placements;
   uint64_t arenaBytes = 0;
   std::vector<LayerChoice> choices;
-  std::map<std::tuple<uint32_t, uint8_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint16_t>, uint64_t> placed;
+  std::map<std::tuple<uint32_t, uint8_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint16_t, uint8_t>, uint64_t> placed;
 
   mlir::Value root(mlir::Value v) const {
     for (auto it = alias.find(v); it != alias.end(); it = alias.find(v))

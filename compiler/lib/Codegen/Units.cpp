@@ -198,11 +198,11 @@ ObjectKey kernelKey(const std::string &name, const std::string &recipe, const Ta
   hash.text(options.buildId);
   hash.number(uint64_t(options.optLevel));
   // Every field, or this does not compile.
-  const auto &[targetName, arch, triple, cpu, llvmFeatures, features, vectorBytes, vectorRegisters, firstCacheBytes, hasFma, hasVnni, hasVbmi] = target;
+  const auto &[targetName, arch, triple, cpu, llvmFeatures, features, vectorBytes, vectorRegisters, firstCacheBytes, hasFma, hasVnni, hasVbmi, fastAdd] = target;
   for (const std::string *words : {&targetName, &triple, &cpu, &llvmFeatures})
     hash.text(*words);
   for (uint64_t field : {uint64_t(arch), features, uint64_t(vectorBytes), uint64_t(vectorRegisters), uint64_t(firstCacheBytes), uint64_t(hasFma),
-                         uint64_t(hasVnni), uint64_t(hasVbmi)})
+                         uint64_t(hasVnni), uint64_t(hasVbmi), uint64_t(fastAdd)})
     hash.number(field);
   hash.text(name);
   hash.text(recipe);

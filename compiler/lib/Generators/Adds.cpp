@@ -2,9 +2,9 @@
 //
 //   for a band of rows                          its planes and results stay in the second-level cache
 //     planes[channel][pixel] = x                words, from bytes [pixel][channel], rows with their halo one after the other
-//     for a group of 12 outputs
-//       for a chunk of inputs, for 16 pixels    the chunk's function: sums[chunk][block][output][pixel]; the next function is fetched meanwhile
-//       for an output, for 32 pixels            the chunks' sums together, the usual end: results[channel][pixel]
+//     for a group of outputs
+//       for a chunk of inputs, for a vector     the chunk's function: sums[chunk][vector][output][pixel]; the next function is fetched meanwhile
+//       for an output, for two vectors          the chunks' sums together, the usual end: results[channel][pixel]
 //     out = results                             bytes [pixel][channel] again
 //
 // Pixels of the halo between two rows are computed too and not stored.
@@ -20,13 +20,17 @@ namespace triton {
 
 namespace {
 
-constexpr int64_t kPixels = TRI_ADDS_PIXELS, kGroup = TRI_ADDS_GROUP;
+/// Pixels, and channels, that change places together between bytes [pixel][channel] and planes.
+constexpr int64_t kTile = 16;
 /// Planes of a band and its pixels: what stays in a second-level cache beside sums, results and code.
 constexpr int64_t kBandBytes = 512 * 1024, kBandPixels = 1024;
 /// Code that runs for fewer pixels takes longer to fetch than to run.
-constexpr int64_t kLeastBlocks = 12;
-/// Straight-line code runs slower than a loop of as many instructions, since it has to be fetched; windows beyond 1x1 also read across cache lines.
-constexpr double kFetched = 1.2, kFetchedWindow = 1.5;
+constexpr int64_t kLeastPixels = 192;
+/// Functions of a layer that are planned to estimate all of them.
+constexpr int64_t kSamples = 4;
+/// Straight-line code runs slower than a loop of as many instructions: by a factor for decoding, and not faster than it arrives, a byte in the time
+/// of so many instructions. Windows beyond 1x1 also read across cache lines, which Zen does at little cost.
+constexpr double kDecoded = 1.2, kDecodedWindow = 1.8, kDecodedWindowZen = 1.25, kByteArrives = 1.9;
 /// Code of one layer at most: it stands where the weights would.
 constexpr uint64_t kMostCodeBytes = 4 << 20;
 
@@ -39,7 +43,7 @@ int64_t pixelsRead(const ConvShape &shape, int64_t rows, int64_t pitch) {
 struct ScratchLayout {
   ScratchLayout(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue)
       : chunks(ceilDiv(int64_t(choice.layout.ko) * choice.layout.ki, choice.layout.chunk)),
-        sums(oddLines(shape.channels * int64_t(choice.layout.plane) * 2)), results(sums + chunks * choice.blocks * TRI_ADDS_SUMS_BYTES),
+        sums(oddLines(shape.channels * int64_t(choice.layout.plane) * 2)), results(sums + chunks * choice.blocks * tri_adds_sums_bytes(&choice.layout)),
         residuals(results + shape.outputs * choice.codeStride),
         bytes(residuals + (epilogue.residual == Epilogue::Residual::None ? 0 : shape.outputs * choice.codeStride) + 64) {}
   int64_t chunks, sums, results, residuals, bytes; ///< the planes come first; 64 bytes behind the end may be read
@@ -50,7 +54,8 @@ public:
   Adds(KernelBuilder &k, const ConvShape &shape, const AddsChoice &choice, bool actUnsigned, bool excess, const Epilogue &epilogue,
        const std::vector<Val> &args)
       : k(k), shape(shape), choice(choice), layout(choice.layout), zeroExtends(actUnsigned || excess), excess(excess), epilogue(epilogue),
-        args(args), groups(ceilDiv(shape.outputs, kGroup)), planes(args[PaScratch]) {
+        args(args), pixels(tri_adds_pixels(&layout)), group(tri_adds_group(&layout)), sumsBytes(tri_adds_sums_bytes(&layout)),
+        groups(ceilDiv(shape.outputs, group)), planes(args[PaScratch]) {
     ScratchLayout at(shape, choice, epilogue);
     chunks = at.chunks;
     sums = k.offset(planes, at.sums);
@@ -67,9 +72,9 @@ public:
       widen(placeOf(args[PaX], shape.x));
       if (epilogue.residual != Epilogue::Residual::None)
         readResiduals(placeOf(args[PaResidual], shape.residual));
-      k.forLoop(0, groups, 1, [&](Val group) {
-        add(group);
-        finish(group);
+      k.forLoop(0, groups, 1, [&](Val g) {
+        add(g);
+        finish(g);
       });
       write(placeOf(args[PaOut], shape.out));
     });
@@ -98,13 +103,13 @@ private:
   }
 
   void widen(Val x) {
-    int64_t pixels = pixelsRead(shape, choice.bandRows, layout.pitch);
-    k.forLoop(0, ceilDiv(pixels, kPixels), 1, [&](Val tile) {
-      Val first = minOf(tile * k.index(kPixels), k.index(pixels - kPixels));
+    int64_t read = pixelsRead(shape, choice.bandRows, layout.pitch);
+    k.forLoop(0, ceilDiv(read, kTile), 1, [&](Val tile) {
+      Val first = minOf(tile * k.index(kTile), k.index(read - kTile));
       Val from = k.offset(x, first * k.index(shape.x.pixel)), to = k.offset(planes, first * k.index(2));
       k.forLoop(0, shape.channels, 16, [&](Val c) {
         Sixteen rows;
-        for (int64_t i = 0; i < kPixels; ++i)
+        for (int64_t i = 0; i < kTile; ++i)
           rows.push_back(k.load(bytes16(), k.offset(k.offset(from, c), i * shape.x.pixel)));
         rows = transposed(std::move(rows));
         Val out = k.offset(to, c * k.index(int64_t(layout.plane) * 2));
@@ -116,10 +121,10 @@ private:
 
   /// Calls `body(first pixel in memory, first pixel of the band, pixels)` for tiles of 16 pixels of a row, or fewer in a narrow one.
   void forTiles(Val memory, const PlaneStrides &s, const std::function<void(Val, Val, int64_t)> &body) {
-    int64_t width = std::min(shape.outW, kPixels);
+    int64_t width = std::min(shape.outW, kTile);
     k.forLoop(0, choice.bandRows, 1, [&](Val y) {
-      k.forLoop(0, ceilDiv(shape.outW, kPixels), 1, [&](Val tile) {
-        Val x = minOf(tile * k.index(kPixels), k.index(shape.outW - width));
+      k.forLoop(0, ceilDiv(shape.outW, kTile), 1, [&](Val tile) {
+        Val x = minOf(tile * k.index(kTile), k.index(shape.outW - width));
         body(k.offset(k.offset(memory, y * k.index(s.row)), x * k.index(s.pixel)), y * k.index(int64_t(layout.pitch)) + x, width);
       });
     });
@@ -154,44 +159,45 @@ private:
   }
 
   /// The sums of a group's chunks.
-  void add(Val group) {
+  void add(Val g) {
     int64_t lines = ceilDiv(ceilDiv(choice.functionBytes, 64), choice.blocks);
     k.forLoop(0, chunks, 1, [&](Val chunk) {
-      Val index = group * k.index(chunks) + chunk;
+      Val index = g * k.index(chunks) + chunk;
       auto functionAt = [&](Val i) { return k.load(k.ptr(), k.offset(args[PaWeights], i * k.index(8)), 8); };
       Val function = functionAt(index), next = functionAt(minOf(index + k.index(1), k.index(groups * chunks - 1)));
-      Val to = k.offset(sums, chunk * k.index(choice.blocks * TRI_ADDS_SUMS_BYTES));
+      Val to = k.offset(sums, chunk * k.index(choice.blocks * sumsBytes));
       k.forLoop(0, choice.blocks, 1, [&](Val block) {
         for (int64_t line = 0; line < lines; ++line)
           k.prefetch(k.offset(next, block * k.index(lines * 64) + k.index(line * 64)));
-        k.callPointer(function, {k.offset(planes, block * k.index(kPixels * 2)), k.offset(to, block * k.index(TRI_ADDS_SUMS_BYTES))});
+        k.callPointer(function, {k.offset(planes, block * k.index(pixels * 2)), k.offset(to, block * k.index(sumsBytes))});
       });
     });
   }
 
-  /// Sums to codes, 32 pixels of an output at a time.
-  void finish(Val group) {
-    Type words = k.vec(8, k.i16());
-    Val first = group * k.index(kGroup);
-    k.forLoop(k.index(0), minOf(k.index(kGroup), k.index(shape.outputs) - first), 1, [&](Val output) {
+  /// Sums to codes, two vectors of pixels of an output at a time.
+  void finish(Val g) {
+    int64_t lanes = pixels / 2;
+    Type words = k.vec(lanes, k.i16()), sums32 = k.vec(lanes, k.i32());
+    Val first = g * k.index(group);
+    k.forLoop(k.index(0), minOf(k.index(group), k.index(shape.outputs) - first), 1, [&](Val output) {
       Val channel = first + output;
-      auto factor = [&](ProductArgument a, Type type) { return k.splat(k.load(type, k.offset(args[a], channel * k.index(4))), 8); };
-      Val m = factor(PaM, k.f32()), b = factor(PaB, k.f32()), start = excess ? factor(PaStart, k.i32()) : k.constantInt(k.vec(8, k.i32()), 0);
-      Val from = k.offset(sums, output * k.index(kPixels * 2)), to = k.offset(results, channel * k.index(choice.codeStride));
+      auto factor = [&](ProductArgument a, Type type) { return k.splat(k.load(type, k.offset(args[a], channel * k.index(4))), lanes); };
+      Val m = factor(PaM, k.f32()), b = factor(PaB, k.f32()), start = excess ? factor(PaStart, k.i32()) : k.constantInt(sums32, 0);
+      Val from = k.offset(sums, output * k.index(pixels * 2)), to = k.offset(results, channel * k.index(choice.codeStride));
       Val residual = k.offset(residuals, channel * k.index(choice.codeStride));
       k.forLoop(0, choice.blocks, 2, [&](Val block) {
-        Val at = k.offset(from, block * k.index(TRI_ADDS_SUMS_BYTES));
+        Val at = k.offset(from, block * k.index(sumsBytes));
         std::vector<Val> four(4, start);
-        four = k.forLoop(0, chunks * choice.blocks * TRI_ADDS_SUMS_BYTES, choice.blocks * TRI_ADDS_SUMS_BYTES, four,
-                         [&](Val chunk, const std::vector<Val> &carried) {
-                           std::vector<Val> out = carried;
-                           for (int64_t i = 0; i < 4; ++i)
-                             out[i] = out[i] + k.signExtend(k.load(words, k.offset(k.offset(at, chunk), i / 2 * TRI_ADDS_SUMS_BYTES + i % 2 * 16)), k.i32());
-                           return out;
-                         });
-        Val pixel = block * k.index(kPixels);
+        four = k.forLoop(0, chunks * choice.blocks * sumsBytes, choice.blocks * sumsBytes, four, [&](Val chunk, const std::vector<Val> &carried) {
+          std::vector<Val> out = carried;
+          for (int64_t i = 0; i < 4; ++i)
+            out[i] = out[i] + k.signExtend(k.load(words, k.offset(k.offset(at, chunk), i / 2 * sumsBytes + i % 2 * lanes * 2)), k.i32());
+          return out;
+        });
+        Val pixel = block * k.index(pixels);
         for (int64_t i = 0; i < 4; ++i)
-          four[i] = emitAffine(k, epilogue, four[i], m, b, {}, epilogue.residual == Epilogue::Residual::None ? Val() : k.offset(residual, pixel + k.index(i * 8)), 8);
+          four[i] = emitAffine(k, epilogue, four[i], m, b, {},
+                               epilogue.residual == Epilogue::Residual::None ? Val() : k.offset(residual, pixel + k.index(i * lanes)), lanes);
         k.store(emitPackedCodes(k, epilogue, four), k.offset(to, pixel));
       });
     });
@@ -204,6 +210,7 @@ private:
   bool zeroExtends, excess;
   const Epilogue &epilogue;
   const std::vector<Val> &args;
+  int64_t pixels, group, sumsBytes; ///< pixels of a vector; outputs of a function and bytes that it writes
   int64_t groups, chunks = 0;
   Val planes, sums, results, residuals;
 };
@@ -211,52 +218,55 @@ private:
 } // namespace
 
 std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, const Epilogue &epilogue,
-                                     const int8_t *weights, int64_t batch, double most) {
-  if (target.arch != Arch::X86_64 || direct.dot.kind != DotKind::MaddUbs || direct.dot.lanes != 8 || !endsPacked(target, epilogue))
+                                     const int8_t *weights, int64_t batch) {
+  if (target.arch != Arch::X86_64 || !endsPacked(target, epilogue))
+    return std::nullopt;
+  // With vpdpbusd in 32 bytes a loop of products is always cheaper; 16 bytes have no generator.
+  if (target.vectorBytes != 64 && (target.vectorBytes != 32 || direct.dot.kind != DotKind::MaddUbs))
     return std::nullopt;
   if (shape.kernelH != shape.kernelW || shape.strideH != 1 || shape.strideW != 1 || shape.dilationH != 1 || shape.dilationW != 1 ||
-      shape.channels % 16 || shape.outputs % 16 || shape.storedChannels != shape.outputs || shape.x.pixel != shape.channels ||
+      shape.channels % kTile || shape.outputs % kTile || shape.storedChannels != shape.outputs || shape.x.pixel != shape.channels ||
       shape.x.row % shape.x.pixel)
     return std::nullopt;
   AddsChoice choice;
-  int64_t pitch = shape.x.row / shape.x.pixel;
+  tri_adds_layout &layout = choice.layout;
+  layout = {uint32_t(shape.outputs), uint32_t(shape.kernelH * shape.kernelW), uint32_t(shape.channels), uint32_t(shape.x.row / shape.x.pixel), 0, 0,
+            target.vectorBytes};
+  int64_t pitch = layout.pitch, pixels = tri_adds_pixels(&layout), group = tri_adds_group(&layout);
   for (int64_t rows = 1; rows <= shape.outH; ++rows) {
     if (shape.outH % rows)
       continue;
-    int64_t blocks = ceilDiv(rows * pitch, 2 * kPixels) * 2;
-    int64_t plane = oddLines((blocks * kPixels + (shape.kernelH - 1) * pitch + shape.kernelW + kPixels) * 2);
-    if (rows > 1 && choice.blocks >= kLeastBlocks && (rows * pitch > kBandPixels || shape.channels * plane > kBandBytes))
+    int64_t blocks = ceilDiv(rows * pitch, 2 * pixels) * 2;
+    int64_t plane = oddLines((blocks * pixels + (shape.kernelH - 1) * pitch + shape.kernelW + pixels) * 2);
+    if (rows > 1 && choice.blocks * pixels >= kLeastPixels && (rows * pitch > kBandPixels || shape.channels * plane > kBandBytes))
       break;
     choice.bandRows = rows, choice.blocks = blocks;
-    choice.layout = {uint32_t(shape.outputs), uint32_t(shape.kernelH * shape.kernelW), uint32_t(shape.channels), uint32_t(pitch), uint32_t(plane / 2), 0};
+    layout.plane = uint32_t(plane / 2);
   }
-  if (choice.blocks < kLeastBlocks || pixelsRead(shape, choice.bandRows, pitch) < kPixels)
-    return std::nullopt;
-  tri_adds_layout &layout = choice.layout;
-  // What the functions add, without writing them: a pair's sum and difference for each group, and one instruction for each output that wants
-  // one of its two inputs. A function stores its sums and is called; 16 by 16 bytes change places in about a hundred instructions; a sum is
-  // widened and ended.
-  int64_t inputs = int64_t(layout.ko) * layout.ki, groups = ceilDiv(shape.outputs, kGroup), chunks = ceilDiv(inputs, TRI_ADDS_CHUNK);
-  int64_t wanted = 0;
-  for (int64_t o = 0; o < shape.outputs; ++o)
-    for (int64_t i = 0; i < inputs; i += 2) // inputs are a multiple of 16
-      wanted += (weights[o * inputs + i] | weights[o * inputs + i + 1]) != 0;
-  double outputs = double(shape.outputs), blocks = double(choice.blocks);
-  double band = double(wanted + inputs * groups) * (shape.kernelH == 1 ? kFetched : kFetchedWindow) * blocks +
-                double(groups * chunks) * blocks * (2 * kGroup + 8) + outputs * blocks * (4 * double(chunks) + 12) +
-                double(shape.channels / 16 * ceilDiv(pixelsRead(shape, choice.bandRows, pitch), kPixels)) * 112 +
-                double(shape.outputs / 16 * choice.bandRows * ceilDiv(shape.outW, kPixels)) * (epilogue.residual == Epilogue::Residual::None ? 96 : 192);
-  choice.cost = double(batch * (shape.outH / choice.bandRows)) * band;
-  choice.directCost = directInstructions(shape, direct, batch);
-  if (choice.cost >= most)
+  if (choice.blocks * pixels < kLeastPixels || pixelsRead(shape, choice.bandRows, pitch) < kTile)
     return std::nullopt;
   layout.chunk = tri_adds_chunk(weights, &layout);
   int64_t functions = int64_t(tri_adds_functions(&layout));
   if (functions == 0)
     return std::nullopt;
-  choice.codeBytes = tri_adds_emit(weights, &layout, nullptr, nullptr);
-  choice.functionBytes = int64_t(choice.codeBytes) / functions;
-  choice.codeStride = oddLines(choice.blocks * kPixels + kPixels);
+  // Beside the functions: 16 by 16 bytes change places in about a hundred instructions, calls take a few, sums are widened and ended.
+  double instructions = 0, bytes = 0, samples = double(std::min(functions, kSamples));
+  for (int64_t i = 0; i < int64_t(samples); ++i) {
+    tri_adds_size size = tri_adds_measure(weights, &layout, size_t(i * functions / int64_t(samples)));
+    instructions += double(size.instructions) / samples, bytes += double(size.bytes) / samples;
+  }
+  int64_t inputs = int64_t(layout.ko) * layout.ki, groups = ceilDiv(shape.outputs, group), chunks = ceilDiv(inputs, layout.chunk);
+  double outputs = double(shape.outputs), blocks = double(choice.blocks);
+  double decoded = shape.kernelH == 1 ? kDecoded : target.fastAdd ? kDecodedWindowZen : kDecodedWindow;
+  double band = double(functions) * std::max(instructions * decoded * blocks, bytes * kByteArrives) + double(groups * chunks) * blocks * 8 +
+                outputs * blocks * (4 * double(chunks) + 12) +
+                double(shape.channels / kTile * ceilDiv(pixelsRead(shape, choice.bandRows, pitch), kTile)) * 112 +
+                double(shape.outputs / kTile * choice.bandRows * ceilDiv(shape.outW, kTile)) * (epilogue.residual == Epilogue::Residual::None ? 96 : 192);
+  choice.cost = double(batch * (shape.outH / choice.bandRows)) * band;
+  choice.directCost = directInstructions(target, shape, direct, batch);
+  choice.functionBytes = int64_t(bytes);
+  choice.codeBytes = uint64_t(bytes * double(functions));
+  choice.codeStride = oddLines(choice.blocks * pixels + pixels);
   if (choice.codeBytes > kMostCodeBytes)
     return std::nullopt;
   return choice;

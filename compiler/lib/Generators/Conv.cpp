@@ -58,15 +58,14 @@ Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
   return reduction;
 }
 
-double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_t batch) {
+double directInstructions(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch) {
   Reduction reduction = convReduction(shape, tile.dot);
   double steps = double(reduction.steps);
   for (const Reduction::Level &level : reduction.levels)
     steps *= double(level.count);
-  double dot = tile.dot.kind == DotKind::Dpbusd ? 1.0 : 2.0;
   double vectors = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions) * tile.positions * ceilDiv(shape.storedChannels, tile.dot.nr()) *
                           tile.dot.vectors);
-  return vectors * (steps * dot + 6);
+  return vectors * (steps * target.dotCost(tile.dot.kind) + 6);
 }
 
 /// Bytes of one panel of weights.

@@ -49,7 +49,7 @@ bool wideRowsPay(const TargetDesc &target, const ConvShape &shape);
 int64_t convScratch(const ConvShape &shape, const TileChoice &tile);
 
 /// Estimated vector instructions of the direct form for a batch.
-double directInstructions(const ConvShape &shape, const TileChoice &tile, int64_t batch);
+double directInstructions(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch);
 
 /// The arguments of a product function, in order. Unused pointers are null.
 enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaScratch, PaCount };

@@ -80,8 +80,8 @@ private:
     fields(tile, groupRows, cost, directCost);
   }
   void add(const tri_adds_layout &l) {
-    const auto &[o, ko, ki, pitch, plane, chunk] = l;
-    fields(o, ko, ki, pitch, plane, chunk);
+    const auto &[o, ko, ki, pitch, plane, chunk, vector] = l;
+    fields(o, ko, ki, pitch, plane, chunk, vector);
   }
   void add(const AddsChoice &c) {
     const auto &[layout, bandRows, blocks, codeStride, functionBytes, codeBytes, cost, directCost] = c;

@@ -60,7 +60,7 @@ struct Costs {
   Costs(const TargetDesc &target, const ConvShape &shape, const WinogradChoice &choice) {
     Geometry g(shape, choice);
     bool wide = target.vectorBytes == 64;
-    double dot = target.hasVnni ? 1.0 : 2.0, perU = wide ? 320 : 290, perResult = wide ? 320 : 430;
+    double dot = target.dotCost(target.hasVnni ? DotKind::Dpbusd : DotKind::MaddWd), perU = wide ? 320 : 290, perResult = wide ? 320 : 430;
     double tileVectors = double(g.tilesX * g.blocks * choice.tile.dot.vectors);
     row = int64_t(double(g.tilesX * g.wordVectors) * 420);
     // The products of a row of tiles, with its share of what fills the last tile of a group.
@@ -359,7 +359,7 @@ std::optional<WinogradChoice> chooseWinograd(const TargetDesc &target, const Con
   Costs costs(target, shape, choice);
   int64_t rows = batch * bare.tilesY;
   choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);
-  choice.directCost = directInstructions(shape, direct, batch);
+  choice.directCost = directInstructions(target, shape, direct, batch);
   return choice;
 }
 

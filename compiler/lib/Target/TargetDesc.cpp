@@ -80,6 +80,8 @@ DotKind TargetDesc::dotKind(bool trits) const {
   return trits && vectorBytes >= 32 ? DotKind::MaddUbs : DotKind::MaddWd;
 }
 
+double TargetDesc::dotCost(DotKind kind) const { return kind == DotKind::Dpbusd && !fastAdd ? 1.0 : 2.0; }
+
 uint32_t estimateCost(const TargetDesc &target, uint64_t macs, uint64_t bytes, bool plainLoops) {
   // Half of what the dot product does at 3 GHz: edges, epilogues and small layers take the rest.
   double each = target.dotKind(true) == DotKind::Dpbusd ? 2.0 : target.dotKind(true) == DotKind::MaddUbs ? 0.75 : 0.5;
@@ -149,7 +151,8 @@ Result<TargetDesc> parseTarget(std::string_view name) {
     if (std::find(wanted.begin(), wanted.end(), &f) == wanted.end())
       continue;
     desc.name += std::string("+") + f.name;
-    desc.llvmFeatures += std::string(desc.llvmFeatures.empty() ? "" : ",") + f.llvm;
+    if (*f.llvm)
+      desc.llvmFeatures += std::string(desc.llvmFeatures.empty() ? "" : ",") + f.llvm;
     // The AVX-512 instructions are worth their name only with 512-bit vectors and 32 registers.
     if (std::string_view(f.name) == "vnni" && row->vectorBytes == 64)
       desc.hasVnni = true;
@@ -157,6 +160,8 @@ Result<TargetDesc> parseTarget(std::string_view name) {
       desc.hasVnni = true;
     if (std::string_view(f.name) == "vbmi" && row->vectorBytes == 64)
       desc.hasVbmi = true;
+    if (std::string_view(f.name) == "fastadd" && row->vectorBytes == 64)
+      desc.fastAdd = true;
   }
   desc.features = tri_target_features(desc.name.c_str());
   if (desc.features == 0)

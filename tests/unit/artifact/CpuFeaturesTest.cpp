@@ -50,7 +50,7 @@ TEST(CpuFeatures, UnknownTargetsAreZero) {
 
 TEST(CpuFeatures, TargetsOfFeaturesReadBack) {
   for (const char *target : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni",
-                             "x86-64-v4+vnni+vbmi+bitalg+vpopcntdq", "aarch64", "aarch64+dotprod", "aarch64+dotprod+i8mm"})
+                             "x86-64-v4+vnni+vbmi+bitalg+vpopcntdq", "x86-64-v4+vnni+fastadd", "aarch64", "aarch64+dotprod", "aarch64+dotprod+i8mm"})
     EXPECT_EQ(targetOf(tri_target_features(target)), target);
   EXPECT_EQ(targetOf(0), "");
   // A level that lacks one feature is the level below.

@@ -162,21 +162,27 @@ TEST(RoundTrip, WrongModelsAreNotWritten) {
        }},
       {"metadata: placement 0 has kind 4", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(4); }},
       {"metadata: placement 0 has a chunk but makes no code", [](auto &m) { m.variants[0].placements[1].chunk = 8; }},
+      {"metadata: placement 0 has a chunk but makes no code", [](auto &m) { m.variants[0].placements[1].vector = 32; }},
       {"metadata: placement 0 has a layout of code that is not that of blob 0", [](auto &m) { m.variants[0].placements[1].kind = Placement::Adds; }},
       {"metadata: placement 0 has a layout of code that is not that of blob 0",
        [](auto &m) {
          Placement &p = m.variants[0].placements[1];
-         p.kind = Placement::Adds, p.chunk = 8, p.ki = 9;
+         p.kind = Placement::Adds, p.chunk = 8, p.vector = 32, p.ki = 9;
        }},
       {"metadata: placement 0 has 32 bytes and needs 8",
        [](auto &m) {
          Placement &p = m.variants[0].placements[1];
-         p.kind = Placement::Adds, p.chunk = 8;
+         p.kind = Placement::Adds, p.chunk = 8, p.vector = 64;
+       }},
+      {"metadata: placement 0 has a layout of code that is not that of blob 0",
+       [](auto &m) {
+         Placement &p = m.variants[0].placements[1];
+         p.kind = Placement::Adds, p.chunk = 8, p.vector = 48;
        }},
       {"metadata: placement 1 makes code of blob 1, which holds no trits",
        [](auto &m) {
          Placement &p = m.variants[0].placements[0];
-         p.kind = Placement::Adds, p.o = 1, p.ko = 1, p.ki = 16, p.nr = p.kr = 16, p.chunk = 16;
+         p.kind = Placement::Adds, p.o = 1, p.ko = 1, p.ki = 16, p.nr = p.kr = 16, p.chunk = 16, p.vector = 32;
        }},
       {"metadata: placement 0 has 31 bytes and needs 32", [](auto &m) { m.variants[0].placements[1].arenaBytes = 31; }},
       {"metadata: placement 1 at offset 65 does not fit the arena", [](auto &m) { m.variants[0].placements[0].arenaOffset = 65; }},

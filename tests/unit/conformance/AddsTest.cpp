@@ -10,8 +10,6 @@ using namespace triton::test;
 
 namespace {
 
-const char *const kTarget = "x86-64-v3";
-
 struct Case {
   int64_t channels, outputs, kernel, padding, height, width;
   const char *kind, *outKind;
@@ -19,12 +17,12 @@ struct Case {
 };
 
 /// Compares with the oracle, and says whether the form was taken at all.
-void check(const std::string &text, Comparison how, size_t layersAsCode) {
+void check(const char *target, const std::string &text, Comparison how, size_t layersAsCode) {
   how.convolutions = ConvAlgorithm::Adds;
   Graph graph = parseGraph(text);
   ASSERT_TRUE(bool(graph.module));
   CodegenOptions options;
-  options.targets = {*parseTarget(kTarget)};
+  options.targets = {*parseTarget(target)};
   options.convolutions = ConvAlgorithm::Adds;
   auto model = compileModule(*graph.module, options);
   ASSERT_TRUE(bool(model)) << model.error().message;
@@ -32,16 +30,19 @@ void check(const std::string &text, Comparison how, size_t layersAsCode) {
   for (const LayerChoice &choice : model->variants[0].choices)
     found += choice.algorithm == "weights as code";
   EXPECT_EQ(found, layersAsCode);
-  if (!expectEqualsOracle(graph, kTarget, how))
-    GTEST_SKIP() << kTarget << " does not run here";
+  if (!expectEqualsOracle(graph, target, how))
+    GTEST_SKIP() << target << " does not run here";
 }
 
+class Adds : public testing::TestWithParam<const char *> {};
+
 /// Windows, halos, widths around vectors of 16 pixels, chunks that are cut by extreme weights, all kinds of codes, one and several bands.
-TEST(Adds, ShapesEqualTheOracle) {
+TEST_P(Adds, ShapesEqualTheOracle) {
   unsigned seed = 1;
   for (const Case &c : {Case{16, 16, 1, 0, 16, 16, "u8", "u8", 0}, Case{16, 48, 3, 1, 20, 17, "i8", "i8", 0}, Case{64, 32, 1, 0, 14, 14, "u8", "i8", 1},
                         Case{32, 64, 3, 1, 14, 14, "i8", "u8", -1}, Case{48, 16, 5, 2, 26, 7, "u6", "i6", 0}, Case{160, 16, 1, 0, 56, 40, "u8", "u8", 1},
-                        Case{32, 16, 3, 0, 18, 33, "i8", "t", 2}, Case{16, 16, 3, 1, 37, 5, "t", "u4", 0}, Case{320, 32, 1, 0, 13, 15, "u8", "u8", -1}}) {
+                        Case{32, 16, 3, 0, 18, 33, "i8", "t", 2}, Case{16, 16, 3, 1, 37, 5, "t", "u4", 0}, Case{320, 32, 1, 0, 13, 15, "u8", "u8", -1},
+                        Case{64, 96, 1, 0, 14, 14, "u8", "u8", 0}, Case{48, 64, 3, 1, 16, 33, "i8", "i8", 0}}) {
     GraphText g(seed);
     Ref x = g.argument("f32", {-1, c.channels, c.height, c.width});
     Ref q = g.quantize(x, quant(c.kind, 0.02));
@@ -50,12 +51,12 @@ TEST(Adds, ShapesEqualTheOracle) {
     how.batch = 1 + seed % 3;
     how.threads = 1 + seed % 4;
     how.seed = seed++;
-    check(g.finish({y}), how, 1);
+    check(GetParam(), g.finish({y}), how, 1);
   }
 }
 
 /// Chains with residuals: written halos are read by the next layer, signed codes may lie as code + 128.
-TEST(Adds, ResidualChainsEqualTheOracle) {
+TEST_P(Adds, ResidualChainsEqualTheOracle) {
   unsigned seed = 40;
   for (const char *kind : {"i8", "u8", "i6"}) {
     GraphText g(seed);
@@ -68,20 +69,22 @@ TEST(Adds, ResidualChainsEqualTheOracle) {
     how.batch = 2;
     how.threads = 1 + seed % 3;
     how.seed = seed++;
-    check(g.finish({d, b}), how, 3);
+    check(GetParam(), g.finish({d, b}), how, 3);
   }
 }
 
 /// What the form does not take stays as it was.
-TEST(Adds, OtherShapesAreLeftAlone) {
+TEST_P(Adds, OtherShapesAreLeftAlone) {
   for (const Case &c : {Case{15, 16, 1, 0, 16, 16, "u8", "u8", 0}, Case{16, 20, 1, 0, 16, 16, "u8", "u8", 0}, Case{16, 16, 1, 0, 4, 4, "u8", "u8", 0},
                         Case{16, 16, 1, 0, 16, 16, "u8", "f32", 0}}) {
     GraphText g(3);
     Ref x = g.argument("f32", {-1, c.channels, c.height, c.width});
     Ref q = g.quantize(x, quant(c.kind, 0.02));
     std::string out = c.outKind == std::string("f32") ? "f32" : quant(c.outKind, 0.1);
-    check(g.finish({g.conv(q, g.weights(true, {c.outputs, c.channels, c.kernel, c.kernel}, c.mode), out, 1, c.padding)}), {}, 0);
+    check(GetParam(), g.finish({g.conv(q, g.weights(true, {c.outputs, c.channels, c.kernel, c.kernel}, c.mode), out, 1, c.padding)}), {}, 0);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Targets, Adds, testing::Values("x86-64-v3", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) { return testName(info.param); });
 
 } // namespace

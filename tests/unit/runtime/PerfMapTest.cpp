@@ -44,7 +44,7 @@ protected:
     for (uint32_t pitch : {16u, 32u}) {
       Placement adds;
       adds.kind = Placement::Adds;
-      adds.o = 4, adds.ko = 1, adds.ki = 8, adds.nr = pitch, adds.kr = 32, adds.chunk = 8;
+      adds.o = 4, adds.ko = 1, adds.ki = 8, adds.nr = pitch, adds.kr = 32, adds.chunk = 8, adds.vector = 32;
       adds.arenaOffset = variant.arenaBytes;
       adds.arenaBytes = 8;
       variant.placements.push_back(adds);

@@ -43,6 +43,7 @@ struct Placement {
   uint64_t arenaOffset = 0;        ///< a multiple of 64
   uint64_t arenaBytes = 0;
   uint32_t o = 0, ko = 0, ki = 0, nr = 0, kr = 0; ///< Adds: nr is the pitch, kr the plane
+  uint8_t vector = 0;              ///< Adds: bytes of a vector
   uint16_t chunk = 0;              ///< Adds: inputs of a function
 };
 

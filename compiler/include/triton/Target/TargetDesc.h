@@ -39,9 +39,13 @@ struct TargetDesc {
   bool hasVnni = false;      ///< vpdpbusd in the full vector
   bool hasVbmi = false;      ///< vpermb and vpermi2b in the full vector
 
+  bool fastAdd = false;      ///< twice as many additions a cycle as vpdpbusd, in the full vector
+
   unsigned lanes32() const { return vectorBytes / 4; }
   /// The dot product for activations by trits, or by 8-bit weights.
   DotKind dotKind(bool trits) const;
+  /// What one vector of such products costs, added to its sums: in vector additions.
+  double dotCost(DotKind kind) const;
 };
 
 /// About how many nanoseconds one thread of the target takes for a step: decides how many threads share it, nothing else. `plainLoops`:
