@@ -225,17 +225,20 @@ public:
       k.isKnown = [&](const std::string &name, const std::string &recipe) { return findKernel(name, recipe, target, options, kernels); };
     CompiledVariant variant;
     std::vector<std::string> symbols;
+    uint64_t codeBudget = options.codeBudget;
     for (auto [i, step] : llvm::enumerate(plan.steps)) {
       std::string symbol = symbolFor(i, step.name);
       symbols.push_back(symbol);
       StepContext c(k, state, blobs, plan.inlined, options.optLevel);
       c.guard = step.guard;
       c.convolutions = options.convolutions;
+      c.codeBudget = codeBudget;
       c.beginStep(symbol);
       std::string detail;
       if (auto lowered = lower(c, step, detail); !lowered)
         return lowered.takeError();
       c.endStep();
+      codeBudget = c.codeBudget;
       variant.stepCosts.push_back(estimateCost(target, uint64_t(double(step.macsPerBatch) * c.work), step.bytesPerBatch, c.plainLoops));
       variant.stepNames.push_back(step.name + (detail.empty() ? "" : "_" + detail) + "_" + target.name);
     }

@@ -300,6 +300,10 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
   bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
                         adds->cost < (transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
+  bool tooLong = codes && adds->codeBytes > c.codeBudget;
+  codes = codes && !tooLong;
+  if (codes)
+    c.codeBudget -= adds->codeBytes;
   transforms = transforms && !codes;
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)
@@ -345,6 +349,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     if (adds)
       million(adds->cost, "as code");
     million(directInstructions(c.k.target(), shape, tile, batch), "directly");
+    if (tooLong)
+      costs += "; the code does not fit the budget";
   }
   if (codes) {
     c.work = adds->cost / adds->directCost;

@@ -72,6 +72,7 @@ public:
   const llvm::DenseSet<mlir::Operation *> &inlined; ///< evaluated inside their only consumer
   int optLevel;
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
+  uint64_t codeBudget = 0;                          ///< bytes that weights as code may take from this step on
   bool plainLoops = false;                          ///< element by element, no vectors
   double work = 1.0;                                ///< of the step, estimated, beside what its counted products would cost directly
   std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for

@@ -5,6 +5,7 @@
 
 #include "triton/AST/Printer.h"
 #include "triton/Artifact/Artifact.h"
+#include "triton/Cache/Store.h"
 #include "triton/Driver/GraphCosts.h"
 #include "triton/Driver/Pipeline.h"
 #include "triton/Driver/Version.h"
@@ -33,6 +34,13 @@ Result<PipelineOptions> pipelineOptions(const Arguments &arguments) {
   Result<std::vector<TargetDesc>> targets = parseTargets(arguments.get(OptionId::Target, "native"));
   if (!targets) return targets.takeError();
   for (const TargetDesc &target : *targets) options.targets.push_back(target.name);
+  std::string aim = arguments.get(OptionId::OptimizeFor, "speed");
+  if (aim != "speed" && aim != "size") return Error{fmt::format("--optimize-for wants speed or size, not '{}'", aim), ErrorKind::Usage};
+  if (aim == "size" && arguments.has(OptionId::CodeBudget))
+    return Error{"--optimize-for size has no code that --code-budget could be for", ErrorKind::Usage};
+  Result<uint64_t> budget = aim == "size" ? Result<uint64_t>(uint64_t(0)) : cache::parseSize(arguments.get(OptionId::CodeBudget, "64M"));
+  if (!budget) return Error{"--code-budget: " + budget.error().message, ErrorKind::Usage};
+  options.codeBudget = *budget;
   options.weights = arguments.get(OptionId::Weights);
   options.randomWeights = arguments.has(OptionId::RandomWeights);
   if (options.randomWeights && !arguments.get(OptionId::RandomWeights).empty()) {

@@ -67,7 +67,7 @@ std::optional<cache::CompileSummary> CompileCache::findModule(std::string_view m
   std::string targets;
   for (const std::string &target : options->targets) targets += (targets.empty() ? "" : ",") + target;
   cache::KeyBuilder key("triton artifact 1");
-  key.add("compiler", compilerId).add("-O", std::to_string(options->optLevel)).add("--target", targets);
+  key.add("compiler", compilerId).add("-O", std::to_string(options->optLevel)).add("--target", targets).add("--code-budget", std::to_string(options->codeBudget));
   key.add("module", hashQuickly({reinterpret_cast<const uint8_t *>(module.data()), module.size()}));
   key.add("parameters", std::to_string(parameters));
   key.add("--weights", inputs.weights).add("--calibrate", inputs.calibration);

@@ -202,6 +202,7 @@ Result<CompiledModel> Pipeline::compile() {
   if (!targets) return targets.takeError();
   CodegenOptions options;
   options.targets = std::move(*targets);
+  options.codeBudget = impl->options.codeBudget;
   options.optLevel = impl->options.optLevel;
   options.threads = impl->options.threads;
   options.printAfter = impl->options.printIrAfter;
@@ -230,6 +231,7 @@ Result<std::string> Pipeline::emit(const std::string &stage) {
   std::string text;
   CodegenOptions options;
   options.targets = std::move(*targets);
+  options.codeBudget = impl->options.codeBudget;
   options.optLevel = impl->options.optLevel;
   options.emitKinds = {stage == "llvm" ? EmitKind::LlvmIr : stage == "asm" ? EmitKind::Assembly : EmitKind::Object};
   options.onEmit = [&](EmitKind, const TargetDesc &, std::string_view bytes) { text.append(bytes); };

@@ -18,6 +18,8 @@ from support import BASE, Project, replaced
 SAMPLES = {
     "-O": replaced("-O", "-O0"),
     "--target": replaced("--target", "--target", "x86-64-v2"),
+    "--optimize-for": BASE + ["--optimize-for", "size"],
+    "--code-budget": BASE + ["--code-budget", "0"],
     "--weights": replaced("--weights", "--weights", "w1.safetensors"),
     "--random-weights": replaced("--random-weights", "--random-weights=2"),
     "--fp32": BASE + ["--fp32"],

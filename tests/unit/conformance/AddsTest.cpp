@@ -85,6 +85,38 @@ TEST_P(Adds, OtherShapesAreLeftAlone) {
   }
 }
 
+/// Layers take the budget in their order, and those that do not fit say so.
+TEST(AddsBudget, BoundsTheCode) {
+  GraphText g(5);
+  Ref x = g.argument("f32", {-1, 64, 28, 28});
+  Ref q = g.quantize(x, quant("u8", 0.02));
+  Ref a = g.conv(q, g.weights(true, {64, 64, 1, 1}), quant("u8", 0.1), 1, 0);
+  Ref b = g.conv(a, g.weights(true, {64, 64, 1, 1}), quant("u8", 0.1), 1, 0);
+  Graph graph = parseGraph(g.finish({b}));
+  ASSERT_TRUE(bool(graph.module));
+  auto layersAsCode = [&](uint64_t budget, std::string *last = nullptr) {
+    CodegenOptions options;
+    options.targets = {*parseTarget("x86-64-v3")};
+    options.convolutions = ConvAlgorithm::Adds;
+    options.codeBudget = budget;
+    auto model = compileModule(*graph.module, options);
+    EXPECT_TRUE(bool(model));
+    size_t found = 0;
+    for (const LayerChoice &choice : model->variants[0].choices) {
+      found += choice.algorithm == "weights as code";
+      if (last)
+        *last = choice.reason;
+    }
+    return found;
+  };
+  std::string last;
+  EXPECT_EQ(layersAsCode(uint64_t(1) << 20, &last), 2u);
+  EXPECT_EQ(last.find("budget"), std::string::npos);
+  EXPECT_EQ(layersAsCode(16000, &last), 1u) << "a layer takes about 11 kB";
+  EXPECT_NE(last.find("the code does not fit the budget"), std::string::npos) << last;
+  EXPECT_EQ(layersAsCode(0), 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Adds, testing::Values("x86-64-v3", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) { return testName(info.param); });
 
 } // namespace

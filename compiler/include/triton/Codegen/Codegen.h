@@ -40,6 +40,7 @@ enum class ConvAlgorithm : uint8_t {
 struct CodegenOptions {
   std::vector<TargetDesc> targets;
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
+  uint64_t codeBudget = uint64_t(64) << 20; ///< bytes of weights as code in a variant at most; layers take it in their order
   int optLevel = 2;
   std::string entry;              ///< the function to compile; may be empty if there is one
   std::string compilerVersion;    ///< goes into CompiledModel::compiler

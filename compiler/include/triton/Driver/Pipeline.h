@@ -36,6 +36,7 @@ struct ObjectCache {
 struct PipelineOptions {
   int optLevel = 2;
   std::vector<std::string> targets;       ///< canonical names; "native" is already resolved
+  uint64_t codeBudget = 0;                ///< CodegenOptions::codeBudget
   std::string weights;                    ///< checkpoint, empty for none
   bool randomWeights = false;
   uint64_t randomSeed = 0;
