@@ -78,9 +78,15 @@ def recipe_of(name, how, seed, epochs):
     return {"model": name, "seed": seed, "batch": 512, "shards": 1, "augment": {"flip": True}, "phases": phases}
 
 
+# The studied networks are the zoo's but for these widths: half as wide, the perceptron trains in a third of the time.
+WIDTHS = {"mlp-fashion-mnist": [("512", "256"), ("1024", "512")]}
+
+
 def program_of(name, chosen):
     with open(os.path.join(ROOT, "model_zoo", name, "model.tri")) as f:
         text = f.read()
+    for wide, narrow in WIDTHS.get(name, []):
+        text = re.sub(rf"\b{wide}\b", narrow, text)
     for attribute in ("ternary", "acts"):
         text, count = re.subn(rf"(?m)^@{attribute}\([^)]*\)", f"@{attribute}({chosen[attribute]})", text)
         if count != 1:

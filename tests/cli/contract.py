@@ -117,7 +117,7 @@ class Documents(Cli):
             self.keys(model, name=str, dataset=str, params=int, macs=int, weights=str, accuracy=(float, type(None)),
                       artifact_bytes=(int, type(None)))
             self.assertIn(model["weights"], ("local", "remote", "none"))
-        self.assertEqual(models["mlp-fashion-mnist"]["macs"], 784 * 512 + 512 * 256 + 256 * 10)
+        self.assertEqual(models["mlp-fashion-mnist"]["macs"], 784 * 1024 + 1024 * 512 + 512 * 10)
 
     def test_zoo_show(self):
         document = self.document("zoo", "show", "lenet5-fashion-mnist")

@@ -164,7 +164,7 @@ def efficientnet_b0(classes, size):
 
 def mlp():
     net = Network(1, 28)
-    for key, k, n in (("fc1", 784, 512), ("fc2", 512, 256), ("fc3", 256, 10)):
+    for key, k, n in (("fc1", 784, 1024), ("fc2", 1024, 512), ("fc3", 512, 10)):
         net.linear(key, k, n)
     return net
 
