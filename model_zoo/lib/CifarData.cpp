@@ -48,14 +48,25 @@ private:
 };
 } // namespace
 
-static const Kind *kindOf(const DataSetRequest &request) {
+/// The kinds that the folder may hold.
+static std::vector<const Kind *> kindsFor(const DataSetRequest &request) {
   static const Kind kinds[] = {
       {10, 1, "cifar-10-batches-bin", "batches.meta.txt",
        {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"}, {"test_batch.bin"}},
       {100, 2, "cifar-100-binary", "fine_label_names.txt", {"train.bin"}, {"test.bin"}}};
+  std::vector<const Kind *> found;
   for (const Kind &kind : kinds)
-    if (request.name == (kind.classes == 10 ? "cifar10" : "cifar100") || (request.name.empty() && request.classes == kind.classes)) return &kind;
-  return nullptr;
+    if (request.name == (kind.classes == 10 ? "cifar10" : "cifar100") || (request.name.empty() && (request.classes == kind.classes || !request.labelled)))
+      found.push_back(&kind);
+  return found;
+}
+
+/// The folder that has `file`: the given one, or the one that the archive makes in it. Empty if none has.
+static std::string folderWith(const std::string &file, const std::string &given, const Kind &kind) {
+  std::error_code error;
+  for (const std::string &folder : {given, given + "/" + kind.folder})
+    if (std::filesystem::exists(folder + "/" + file, error)) return folder;
+  return "";
 }
 
 /// One name a line; nothing when the file is not there or has another number of names.
@@ -75,16 +86,20 @@ static std::vector<std::string> readNames(const std::string &path, size_t count)
 }
 
 Result<std::unique_ptr<DataSet>> openCifarData(const DataSetRequest &request) {
-  const Kind *kind = kindOf(request);
+  const Kind *kind = nullptr;
+  std::string folder;
+  auto filesOf = [&](const Kind &k) -> const std::vector<std::string> & { return request.training ? k.training : k.test; };
+  for (const Kind *each : kindsFor(request)) {
+    folder = folderWith(filesOf(*each).front(), request.folder, *each);
+    if (folder.empty()) continue;
+    kind = each;
+    break;
+  }
   if (!kind) return std::unique_ptr<DataSet>();
-  const std::vector<std::string> &wanted = request.training ? kind->training : kind->test;
-  std::error_code error;
-  std::string folder = request.folder;
-  if (!std::filesystem::exists(folder + "/" + wanted.front(), error)) folder += std::string("/") + kind->folder;
-  if (!std::filesystem::exists(folder + "/" + wanted.front(), error)) return std::unique_ptr<DataSet>();
+  const std::vector<std::string> &wanted = filesOf(*kind);
   if (request.shape.channels != 3 || request.shape.height != 32 || request.shape.width != 32 || !request.bytesAccepted)
     return Error{folder + ": bytes of 3 x 32 x 32, the network takes " + (request.bytesAccepted ? "" : "float32 of ") + shapeText(request.shape)};
-  if (request.classes != kind->classes)
+  if (request.labelled && request.classes != kind->classes)
     return Error{folder + ": " + std::to_string(kind->classes) + " classes, the network has " + std::to_string(request.classes)};
   std::vector<ByteReader> files;
   uint64_t count = 0;

@@ -49,6 +49,15 @@ public:
     return {};
   }
 
+  Result<void> skip(uint64_t wanted) override {
+    done += wanted;
+    return {};
+  }
+
+  bool isIndexed() const override { return true; }
+  Result<void> readAt(uint64_t index, uint8_t *image) const override { return decode(folder + "/" + pictures[index].path, image); }
+  uint16_t labelAt(uint64_t index) const override { return pictures[index].label; }
+
 private:
   Result<void> decode(const std::string &path, uint8_t *out) const {
     Result<Image> image = readImage(path);
@@ -84,7 +93,7 @@ static bool isOtherPicture(const std::string &path) {
   return false;
 }
 
-/// The pictures of a class, below `root`: folder after folder, each sorted.
+/// The pictures of a class, below `root`: folder after folder, each sorted. Without a name all that lie in `root`, which may be none.
 static Result<void> listClass(const std::string &root, const std::string &name, uint16_t label, std::vector<Picture> &out) {
   std::map<std::string, std::vector<std::string>> files; // by folder
   std::error_code error;
@@ -94,6 +103,10 @@ static Result<void> listClass(const std::string &root, const std::string &name, 
   for (; !error && it != end; it.increment(error)) {
     // A link to a folder above would go round for ever.
     if (it.depth() > 16 || ++seen > maxFiles) return Error{root + "/" + name + ": too many files or folders within folders"};
+    if (name.empty() && it->path().filename().string().front() == '.') {
+      it.disable_recursion_pending();
+      continue;
+    }
     const std::string path = it->path().lexically_relative(root).string();
     if (isOtherPicture(path)) return Error{root + "/" + path + ": only JPEG and PNG are read; convert it"};
     std::error_code unreadable;
@@ -104,7 +117,7 @@ static Result<void> listClass(const std::string &root, const std::string &name, 
     std::sort(paths.begin(), paths.end());
     for (std::string &path : paths) out.push_back({std::move(path), label});
   }
-  if (out.size() == before) return Error{root + "/" + name + ": a class without JPEG or PNG files"};
+  if (out.size() == before && !name.empty()) return Error{root + "/" + name + ": a class without JPEG or PNG files"};
   if (out.size() > maxFiles) return Error{root + ": too many files"};
   return {};
 }
@@ -114,9 +127,9 @@ Result<std::unique_ptr<DataSet>> openImageFolder(const DataSetRequest &request) 
   std::string root = request.folder;
   const std::string part = root + (request.training ? "/train" : "/val");
   if (fs::is_directory(part, error)) root = part;
-  const std::vector<std::string> classes = subfolders(root);
+  const std::vector<std::string> classes = request.labelled ? subfolders(root) : std::vector<std::string>{""};
   if (classes.empty()) return std::unique_ptr<DataSet>();
-  if (classes.size() != request.classes)
+  if (request.labelled && classes.size() != request.classes)
     return Error{root + ": " + std::to_string(classes.size()) + " folders, one for each class, but the network has " +
                  std::to_string(request.classes) + " classes"};
   if (!request.bytesAccepted) return Error{root + ": pictures are uint8, the network takes float32 only"};
@@ -126,11 +139,12 @@ Result<std::unique_ptr<DataSet>> openImageFolder(const DataSetRequest &request) 
   for (size_t i = 0; i < classes.size(); ++i)
     if (Result<void> listed = listClass(root, classes[i], uint16_t(i), pictures); !listed) return listed.takeError();
   const size_t count = pictures.size();
+  if (count == 0) return std::unique_ptr<DataSet>();
   auto data = std::make_unique<ImageFolder>(std::move(pictures), request);
   data->format = "folder";
   data->folder = root;
   data->imageElements = request.shape.elements();
-  data->classNames = classes;
+  if (request.labelled) data->classNames = classes;
   data->count = count;
   return std::unique_ptr<DataSet>(std::move(data));
 }

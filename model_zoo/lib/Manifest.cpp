@@ -60,7 +60,7 @@ static Result<ZooModel> readManifest(const fs::path &folder, const std::string &
     const std::optional<Filter> kind = filter && filter->asString() ? filterNamed(*filter->asString()) : std::nullopt;
     if (!resize || !resize->asInt() || *resize->asInt() < 1 || *resize->asInt() > (1 << 15) || !kind)
       return Error{file.string() + ": 'preprocessing' needs 'resize', the length of the shorter side, and 'interpolation', bilinear or bicubic"};
-    model.preparation = {uint32_t(*resize->asInt()), *kind};
+    model.preparation = {uint32_t(*resize->asInt()), *kind, 0};
   }
   if (std::string weights = string("weights"); !weights.empty()) {
     // A manifest names files of its own folder only.

@@ -19,7 +19,10 @@ public:
 
   Result<void> read(size_t wanted, uint8_t *out, uint16_t *classIds) override {
     if (Result<void> got = images.read({out, wanted * imageBytes()}); !got) return got;
-    std::copy_n(labels.begin() + ptrdiff_t(done), wanted, classIds);
+    if (labels.empty()) // only images are wanted
+      std::fill_n(classIds, wanted, uint16_t(0));
+    else
+      std::copy_n(labels.begin() + ptrdiff_t(done), wanted, classIds);
     done += wanted;
     return {};
   }
@@ -52,12 +55,14 @@ static Result<std::vector<uint16_t>> readLabels(const std::string &path, uint32_
 }
 
 Result<std::unique_ptr<DataSet>> openNpyData(const DataSetRequest &request) {
-  const std::string imagePath = request.folder + "/images.npy", labelPath = request.folder + "/labels.npy";
   std::error_code error;
+  const std::string part = request.folder + (request.training ? "/train" : "/val");
+  const std::string folder = std::filesystem::exists(part + "/images.npy", error) ? part : request.folder;
+  const std::string imagePath = folder + "/images.npy", labelPath = folder + "/labels.npy";
   const bool hasImages = std::filesystem::exists(imagePath, error), hasLabels = std::filesystem::exists(labelPath, error);
-  if (!hasImages && !hasLabels) return std::unique_ptr<DataSet>();
-  if (!hasImages || !hasLabels)
-    return Error{request.folder + ": " + (hasImages ? "images.npy without labels.npy" : "labels.npy without images.npy")};
+  if (!hasImages && (!hasLabels || !request.labelled)) return std::unique_ptr<DataSet>();
+  if (request.labelled && (!hasImages || !hasLabels))
+    return Error{folder + ": " + (hasImages ? "images.npy without labels.npy" : "labels.npy without images.npy")};
   Result<ByteReader> images = ByteReader::open(imagePath);
   if (!images) return images.takeError();
   std::vector<uint8_t> head(npyPrefixBytes());
@@ -78,9 +83,9 @@ Result<std::unique_ptr<DataSet>> openNpyData(const DataSetRequest &request) {
                  ", the file holds " + std::string(safetensorsName(header->type))};
   if (header->fortran) return Error{imagePath + ": in Fortran order; save it with numpy.ascontiguousarray"};
   if (shape[0] == 0 || uint64_t(shape[0]) > maxImages) return Error{imagePath + ": " + std::to_string(shape[0]) + " images"};
-  Result<std::vector<uint16_t>> labels = readLabels(labelPath, request.classes);
+  Result<std::vector<uint16_t>> labels = request.labelled ? readLabels(labelPath, request.classes) : std::vector<uint16_t>();
   if (!labels) return labels.takeError();
-  if (labels->size() != uint64_t(shape[0]))
+  if (request.labelled && labels->size() != uint64_t(shape[0]))
     return Error{labelPath + ": " + std::to_string(labels->size()) + " labels for " + std::to_string(shape[0]) + " images"};
   // The header's length was not known before; begin again behind it.
   images = ByteReader::open(imagePath);
@@ -89,7 +94,7 @@ Result<std::unique_ptr<DataSet>> openNpyData(const DataSetRequest &request) {
   if (Result<void> skipped = images->read(head); !skipped) return skipped.takeError();
   auto data = std::make_unique<NpyData>(std::move(*images), std::move(*labels));
   data->format = "npy";
-  data->folder = request.folder;
+  data->folder = folder;
   data->count = uint64_t(shape[0]);
   data->type = header->type;
   data->imageElements = s.elements();

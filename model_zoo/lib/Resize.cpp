@@ -104,16 +104,20 @@ static uint64_t centred(uint64_t spare) { return spare / 2 + (spare % 2 && spare
 
 static std::string sizeText(uint64_t width, uint64_t height) { return std::to_string(width) + " x " + std::to_string(height); }
 
+uint32_t usualResize(uint32_t width, uint32_t height) { return uint32_t((uint64_t(std::max(width, height)) * 8 + 3) / 7); }
+
 Result<Image> prepareImage(const Image &image, const Preparation &preparation, uint32_t width, uint32_t height, const std::string &name) {
-  if (preparation.resize == 0) {
-    if (image.width == width && image.height == height) return image;
+  const bool asItIs = image.width == width && image.height == height;
+  const uint32_t shortest = preparation.resize || asItIs ? preparation.resize : preparation.otherwise;
+  if (shortest == 0) {
+    if (asItIs) return image;
     return Error{name + ": " + sizeText(image.width, image.height) + " pixels, the network takes " + sizeText(width, height) +
                  "; --resize N resizes the shorter side to N and takes the centre"};
   }
   const uint64_t shorter = std::min(image.width, image.height), longer = std::max(image.width, image.height);
-  const uint64_t stretched = preparation.resize * longer / shorter;
+  const uint64_t stretched = shortest * longer / shorter;
   const bool portrait = image.width <= image.height;
-  const uint64_t resizedWidth = portrait ? preparation.resize : stretched, resizedHeight = portrait ? stretched : preparation.resize;
+  const uint64_t resizedWidth = portrait ? shortest : stretched, resizedHeight = portrait ? stretched : shortest;
   if (resizedWidth < width || resizedHeight < height)
     return Error{name + ": resized to " + sizeText(resizedWidth, resizedHeight) + " pixels, too small to cut out " + sizeText(width, height)};
   return resize(image, resizedWidth, resizedHeight, {centred(resizedWidth - width), centred(resizedHeight - height), width, height},

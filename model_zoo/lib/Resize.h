@@ -29,7 +29,12 @@ struct Preparation {
   /// The shorter side is resized to this, then the centre is cut out. 0: pictures must have the network's size already.
   uint32_t resize = 0;
   Filter filter = Filter::Bilinear;
+  /// With `resize` 0: to this are pictures resized that have another size than the network's. 0: they are an error.
+  uint32_t otherwise = 0;
 };
+
+/// The length to which evaluation resizes pictures for a network of this size where nothing else is said: 8/7 of it, 256 for 224.
+uint32_t usualResize(uint32_t width, uint32_t height);
 
 /// torchvision's Resize(resize) and CenterCrop((height, width)). Errors: a picture that is smaller than the crop after resizing, or, when it
 /// is not to be resized, has another size.

@@ -268,6 +268,8 @@ class Usage(Cli):
         native = self.document("doctor")["native_target"]
         self.assertIn(native, words("--", "triton", "compile", "--target", native[:-1]))
         self.assertIn("--target=x86-64,aarch64", words("--", "triton", "compile", "--target=x86-64,aar"))
+        self.assertEqual(words("--", "triton", "quantize", "--method", "a"), ["absmean"])
+        self.assertEqual(words("--", "triton", "quantize", "--s"), ["--samples", "--save-weights", "--scale", "--seed"])
         for shell in ("bash", "zsh", "fish"):
             self.assertIn("triton completion -- ", self.triton("completion", shell).stdout)
         self.triton("completion", "csh", status=2)
@@ -489,6 +491,8 @@ model Norm(x: Tensor[N, 8]) -> (y: Tensor[N, 4]) {
         self.assertEqual((document["samples"], document["statistics"]), (64, 2))
         self.assertGreater(document["activation_scales"], 1)
         self.assertGreater(document["output_sqnr_db"], -20)
+        for layer in document["layers"]:
+            self.keys(layer, output_sqnr_db=float)
         self.assertIn("'left.over' is not used by the program", " ".join(document["notes"]))
         self.assertNotIn("left.over", self.stored())
         # It compiles without any more data, and kept statistics make another network.
@@ -518,7 +522,7 @@ model Norm(x: Tensor[N, 8]) -> (y: Tensor[N, 4]) {
                             ([self.weights, "-o", self.result, "--keep", "aa=int8"], "did you mean 'a'?"),
                             ([self.weights, "-o", self.result, "--method", "fixed"], "--threshold"), ([self.weights, "-o", self.result, "--threshold", "-1"], "--threshold"),
                             ([self.weights, "-o", self.result, "--scale", "per_group"], "--group"), ([self.weights, "-o", self.result, "--calibrate", "x.npy"], "--program"),
-                            ([self.weights, "-o", self.result, "--program", self.tiny, "--keep", "a=int8"], "@weights(int8)"),
+                            ([self.weights, "-o", self.result, "--program", self.tiny, "--keep", "aa=int8"], "did you mean 'a'?"), ([self.weights, "-o", self.result, "--program", self.tiny, "--bits", "8"], "--keep LAYER=TYPE"),
                             ([self.weights, "-o", self.result, "--program", self.tiny, "--scale", "per_group", "--group", "4"], "@ternary(scale=per_group, group=4)")):
             with self.subTest(words=words):
                 self.assertIn(text, self.triton("quantize", *words, status=2).stderr)

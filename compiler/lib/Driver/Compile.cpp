@@ -2,6 +2,7 @@
 #include "Compile.h"
 
 #include "CompileCache.h"
+#include "Samples.h"
 
 #include "triton/AST/Printer.h"
 #include "triton/Artifact/Artifact.h"
@@ -48,11 +49,14 @@ Result<PipelineOptions> pipelineOptions(const Arguments &arguments) {
     if (!seed) return seed.takeError();
     options.randomSeed = uint64_t(*seed);
   }
-  options.calibration = arguments.get(OptionId::Calibration);
   options.printIrAfter = arguments.get(OptionId::PrintIrAfter);
   Result<int64_t> threads = arguments.number(OptionId::Threads, std::max(1u, std::thread::hardware_concurrency()), 1, 1024);
   if (!threads) return threads.takeError();
   options.threads = unsigned(*threads);
+  Result<SampleRequest> samples = sampleRequest(arguments, arguments.positional.empty() ? "" : arguments.positional[0]);
+  if (!samples) return samples.takeError();
+  samples->threads = options.threads;
+  if (!samples->path.empty()) options.samples = [request = std::move(*samples)](const Graph &graph) { return readSamples(graph, request); };
   return options;
 }
 
@@ -120,6 +124,43 @@ static cache::CompileSummary summarise(const CompiledModel &model, const std::ve
 
 static std::string compilerName() { return fmt::format("triton {} {}", versionNumber(), buildId()); }
 
+/// The rest of a compile, from the float graph on.
+static Result<CompiledArtifact> finishCompile(Pipeline &pipeline, const GraphCosts &costs, Timing &timing) {
+  if (Result<void> done = pipeline.resolve(); !done) return done.takeError();
+  Result<CompiledModel> model = pipeline.compile();
+  if (!model) return model.takeError();
+  model->compiler = compilerName();
+  model->parameters = costs.parameters;
+  model->fp32Bytes = costs.parameters * 4;
+  CompiledArtifact out;
+  {
+    auto scope = timing.stage("artifact");
+    Result<std::vector<uint8_t>> bytes = writeArtifact(*model);
+    if (!bytes) return bytes.takeError();
+    out.bytes = std::move(*bytes);
+  }
+  unsigned units = 0, compiled = 0;
+  for (const CompiledVariant &variant : model->variants) units += variant.units, compiled += variant.unitsCompiled;
+  out.report.cache = compiled < units ? "partial" : "miss";
+  out.report.layersRecompiled = countLayers(*model).second;
+  out.report.summary = summarise(*model, pipeline.warnings());
+  out.report.summary.artifactBytes = out.bytes.size();
+  return out;
+}
+
+Result<CompiledArtifact> compileWith(const Arguments &arguments, const std::string &path, const CheckedProgram &program, const Graph &graph,
+                                     std::shared_ptr<const WeightStore> store, Timing &timing) {
+  Result<PipelineOptions> options = pipelineOptions(arguments);
+  if (!options) return options.takeError();
+  Result<CompileCache> cache = CompileCache::open(arguments, path);
+  if (!cache) return cache.takeError();
+  options->objects = cache->objects();
+  options->store = std::move(store);
+  Pipeline pipeline(graph, *program.sources, *options, timing);
+  if (Result<void> done = pipeline.generate(); !done) return done.takeError();
+  return finishCompile(pipeline, graphCosts(graph), timing);
+}
+
 /// Compiles what the cache does not have. `program` is checked, its graph chosen.
 static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const CheckedProgram &program, const Graph &graph,
                                              CompileCache &cache, Timing &timing) {
@@ -141,27 +182,10 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
       return out;
     }
   }
-  if (Result<void> done = pipeline.resolve(); !done) return done.takeError();
-  Result<CompiledModel> model = pipeline.compile();
-  if (!model) return model.takeError();
-  model->compiler = compilerName();
-  model->parameters = costs.parameters;
-  model->fp32Bytes = costs.parameters * 4;
-  CompiledArtifact out;
-  {
-    auto scope = timing.stage("artifact");
-    Result<std::vector<uint8_t>> bytes = writeArtifact(*model);
-    if (!bytes) return bytes.takeError();
-    out.bytes = std::move(*bytes);
-  }
-  unsigned units = 0, compiled = 0;
-  for (const CompiledVariant &variant : model->variants) units += variant.units, compiled += variant.unitsCompiled;
-  out.report.cache = compiled < units ? "partial" : "miss";
-  out.report.layersRecompiled = countLayers(*model).second;
-  out.report.summary = summarise(*model, pipeline.warnings());
-  out.report.summary.artifactBytes = out.bytes.size();
+  Result<CompiledArtifact> out = finishCompile(pipeline, costs, timing);
+  if (!out) return out;
   auto scope = timing.stage("cache store");
-  cache.keep(program, out.report.summary, out.bytes);
+  cache.keep(program, out->report.summary, out->bytes);
   leave(std::move(owned));
   return out;
 }
@@ -200,9 +224,10 @@ Result<CompiledArtifact> compileFile(const Arguments &arguments, const std::stri
   return out;
 }
 
-Result<OracleModel> openOracle(const Arguments &arguments, const std::string &path) {
+Result<OracleModel> openOracle(const Arguments &arguments, const std::string &path, std::shared_ptr<const WeightStore> store) {
   Result<PipelineOptions> options = pipelineOptions(arguments);
   if (!options) return options.takeError();
+  options->store = std::move(store);
   OracleModel out;
   out.timing = std::make_unique<Timing>();
   Result<CheckedProgram> checked = checkProgram(arguments, path, *out.timing);

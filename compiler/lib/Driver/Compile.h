@@ -2,7 +2,10 @@
 #pragma once
 
 #include "CompileReport.h"
+#include "FrontEnd.h"
+#include "triton/Weights/WeightStore.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,5 +20,10 @@ struct CompiledArtifact {
 /// printed; when the program is at fault the Error's message is empty (already reported). Warnings about the weights are in the
 /// report's summary, for `printWarnings`.
 Result<CompiledArtifact> compileFile(const Arguments &arguments, const std::string &path, Timing &timing);
+
+/// The artifact of a checked program with weights that are in memory: the bytes that compileFile gives with the same weights in a file.
+/// The cache keeps its objects.
+Result<CompiledArtifact> compileWith(const Arguments &arguments, const std::string &path, const CheckedProgram &program, const Graph &graph,
+                                     std::shared_ptr<const WeightStore> store, Timing &timing);
 
 } // namespace triton::driver

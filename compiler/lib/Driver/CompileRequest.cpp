@@ -30,6 +30,8 @@ Result<InputDigests> digestInputs(const Arguments &arguments, cache::Store &stor
   for (auto [id, into] : {std::pair{OptionId::Weights, &out.weights}, std::pair{OptionId::Calibration, &out.calibration}}) {
     std::string path = arguments.get(id);
     if (path.empty()) continue;
+    // Pictures and data sets are many files, read in ways that this digest does not know.
+    if (id == OptionId::Calibration && !path.ends_with(".npy")) return Error{path + ": not a .npy file"};
     std::optional<cache::FileStamp> stamp = cache::stampOf(path);
     Result<cache::Key> digest = cache::digestOfFile(store, path, hash);
     if (!digest) return digest.takeError();
@@ -37,6 +39,7 @@ Result<InputDigests> digestInputs(const Arguments &arguments, cache::Store &stor
     // The ending says how the file is read.
     *into = fs::path(path).extension().string() + " " + cache::toHex(*digest);
   }
+  if (!out.calibration.empty() && arguments.has(OptionId::Samples)) out.calibration += " " + arguments.get(OptionId::Samples);
   return out;
 }
 

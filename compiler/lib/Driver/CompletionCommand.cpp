@@ -53,6 +53,10 @@ static std::vector<std::string> valuesOf(OptionId id) {
   case OptionId::Emit: return emitStages();
   case OptionId::DiagnosticsFormat: return {"text", "json"};
   case OptionId::Batch: return {"dynamic"};
+  case OptionId::Bits: return {"1", "1.58", "2", "4", "8"};
+  case OptionId::Method: return {"twn", "absmean", "fixed", "stochastic", "learned"};
+  case OptionId::Scale: return {"per_channel", "per_tensor", "per_group"};
+  case OptionId::Kind: return {"manifest", "artifact", "object", "weights", "tuning"};
   default: return {};
   }
 }

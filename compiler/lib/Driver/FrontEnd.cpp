@@ -1,6 +1,8 @@
 // Reads, parses and analyses a program; picks its entry point.
 #include "FrontEnd.h"
 
+#include "KeepRules.h"
+
 #include "triton/Parse/Parser.h"
 #include "triton/Tensor/Files.h"
 
@@ -81,6 +83,8 @@ Result<CheckedProgram> checkProgram(const Arguments &arguments, const std::strin
         if (d.severity == Severity::Error) program.diags->add(d);
     }
   }
+  if (instantiate)
+    if (Result<void> kept = applyKeepRules(arguments, program, path); !kept) return kept.takeError();
   for (Graph &graph : program.module.models) planQuantisation(graph);
   return program;
 }

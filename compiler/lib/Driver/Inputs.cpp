@@ -1,12 +1,12 @@
 // Reads the files of --input, and makes inputs up for timing.
 #include "Inputs.h"
 
+#include "Samples.h"
 #include "triton/Tensor/Files.h"
 #include "triton/Tensor/Npy.h"
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstring>
 
 namespace triton::driver {
@@ -47,20 +47,7 @@ static Result<HostTensor> readArchive(const std::string &file, const std::string
 }
 
 std::optional<zoo::ImageShape> imageShapeOf(const tri_tensor_info &tensor) {
-  std::vector<int64_t> dims(tensor.dims, tensor.dims + tensor.rank);
-  // A batch of any size, or one that was fixed to a single image.
-  if (!dims.empty() && (dims[0] < 0 || (dims[0] == 1 && (dims.size() == 4 || dims.size() == 2)))) dims.erase(dims.begin());
-  for (int64_t size : dims)
-    if (size < 1 || size > (1 << 24)) return std::nullopt;
-  auto shape = [](int64_t c, int64_t h, int64_t w) { return zoo::ImageShape{uint32_t(c), uint32_t(h), uint32_t(w)}; };
-  if (dims.size() == 3 && (dims[0] == 1 || dims[0] == 3)) return shape(dims[0], dims[1], dims[2]);
-  if (dims.size() == 2) return shape(1, dims[0], dims[1]);
-  if (dims.size() != 1) return std::nullopt;
-  for (int64_t channels : {1, 3}) {
-    const auto side = int64_t(std::lround(std::sqrt(double(dims[0]) / double(channels))));
-    if (channels * side * side == dims[0]) return shape(channels, side, side);
-  }
-  return std::nullopt;
+  return imageShapeOf(std::span<const int64_t>(tensor.dims, tensor.rank));
 }
 
 bool accepts(const tri_tensor_info &tensor, tri_dtype dtype) {
@@ -91,7 +78,7 @@ static Result<GivenInput> readPicture(const Arguments &arguments, const tri_tens
   if (*resize)
     preparation.resize = **resize;
   else if (image->width != shape->width || image->height != shape->height)
-    preparation.resize = (std::max(shape->width, shape->height) * 8 + 3) / 7; // 256 for 224
+    preparation.resize = zoo::usualResize(shape->width, shape->height);
   Result<zoo::Image> prepared = zoo::prepareImage(*image, preparation, shape->width, shape->height, file);
   if (!prepared) return prepared.takeError();
   if (preparation.resize && !arguments.has(OptionId::Quiet))

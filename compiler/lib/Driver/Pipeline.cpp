@@ -9,7 +9,6 @@
 #include "triton/Passes/Passes.h"
 #include "triton/Passes/PostTraining.h"
 #include "triton/Target/TargetDesc.h"
-#include "triton/Tensor/Npy.h"
 #include "triton/Weights/WeightStore.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -50,7 +49,8 @@ struct Pipeline::Impl {
   }
 
   Result<void> runPass(std::unique_ptr<mlir::Pass> pass, const std::string &name);
-  Result<WeightStore> openWeights() const;
+  Result<std::shared_ptr<const WeightStore>> openWeights() const;
+  std::vector<std::vector<HostTensor>> inBatches(const HostTensor &samples, int64_t most) const;
   Result<void> readCalibration(ResolveInputs &inputs) const;
 
   const Graph &graph;
@@ -88,33 +88,43 @@ Result<void> Pipeline::generate() {
   return {};
 }
 
-Result<WeightStore> Pipeline::Impl::openWeights() const {
-  if (options.weights.empty()) return options.randomWeights ? WeightStore::random(options.randomSeed) : WeightStore::none();
+Result<std::shared_ptr<const WeightStore>> Pipeline::Impl::openWeights() const {
+  if (options.store) return options.store;
+  auto shared = [](WeightStore store) { return std::shared_ptr<const WeightStore>(std::make_shared<WeightStore>(std::move(store))); };
+  if (options.weights.empty()) return shared(options.randomWeights ? WeightStore::random(options.randomSeed) : WeightStore::none());
   Result<WeightStore> store = WeightStore::open(options.weights);
-  if (store && options.randomWeights) store->fillMissing(options.randomSeed);
-  if (store && options.quantised.find) store->setCache(options.quantised);
-  return store;
+  if (!store) return store.takeError();
+  if (options.randomWeights) store->fillMissing(options.randomSeed);
+  if (options.quantised.find) store->setCache(options.quantised);
+  return shared(std::move(*store));
+}
+
+/// Samples in batches of at most `most`; where --batch fixed the size, of that, and what is over is left out.
+std::vector<std::vector<HostTensor>> Pipeline::Impl::inBatches(const HostTensor &samples, int64_t most) const {
+  const Shape &shape = graph.values[graph.inputs[0].value].type.shape;
+  const std::optional<int64_t> fixed = shape.empty() ? std::nullopt : shape[0].constant();
+  const int64_t count = samples.shape[0], size = fixed.value_or(std::max<int64_t>(most, 1));
+  const size_t bytes = samples.bytes.size() / size_t(count);
+  std::vector<std::vector<HostTensor>> batches;
+  for (int64_t first = 0; first < count; first += size) {
+    HostTensor batch;
+    batch.type = samples.type;
+    batch.shape = samples.shape;
+    batch.shape[0] = std::min(size, count - first);
+    if (fixed && batch.shape[0] != size && !batches.empty()) break;
+    const auto from = samples.bytes.begin() + ptrdiff_t(size_t(first) * bytes);
+    batch.bytes.assign(from, from + ptrdiff_t(size_t(batch.shape[0]) * bytes));
+    batches.push_back({std::move(batch)});
+  }
+  return batches;
 }
 
 /// Reads --calibrate: the first axis is the sample. Each sample becomes a batch of one.
 Result<void> Pipeline::Impl::readCalibration(ResolveInputs &inputs) const {
-  if (options.calibration.empty()) return {};
-  if (graph.inputs.size() != 1)
-    return Error{"--calibrate takes one file for a model with one input; this one has " + std::to_string(graph.inputs.size()),
-                 ErrorKind::Usage};
-  Result<HostTensor> all = readNpy(options.calibration);
+  if (!options.samples) return {};
+  Result<HostTensor> all = options.samples(graph);
   if (!all) return all.takeError();
-  if (all->shape.empty() || all->shape[0] < 1) return Error{options.calibration + ": no samples"};
-  size_t bytes = all->bytes.size() / size_t(all->shape[0]);
-  std::vector<std::vector<HostTensor>> &samples = inputs.calibration[graph.exportName];
-  for (int64_t i = 0; i < all->shape[0]; ++i) {
-    HostTensor sample;
-    sample.type = all->type;
-    sample.shape = all->shape;
-    sample.shape[0] = 1;
-    sample.bytes.assign(all->bytes.begin() + ptrdiff_t(size_t(i) * bytes), all->bytes.begin() + ptrdiff_t(size_t(i + 1) * bytes));
-    samples.push_back({std::move(sample)});
-  }
+  inputs.calibration[graph.exportName] = inBatches(*all, 1);
   return {};
 }
 
@@ -129,11 +139,13 @@ Result<void> Pipeline::Impl::runPass(std::unique_ptr<mlir::Pass> pass, const std
   return {};
 }
 
+/// What the values of a float graph may take while samples run through it. Large networks go through in parts.
+static constexpr uint64_t kMeasuredBytes = uint64_t(1) << 30;
+
 Result<Pipeline::Measured> Pipeline::measure(const WeightStore &store, const HostTensor &samples, bool reestimate) {
-  if (impl->graph.inputs.size() != 1)
-    return Error{fmt::format("--calibrate takes one file for a model with one input; this one has {}", impl->graph.inputs.size()), ErrorKind::Usage};
   MessageCollector messages(impl->context);
-  Result<PostTraining> found = calibratePostTraining(*impl->module, store, {samples}, reestimate, impl->options.threads);
+  const int64_t most = samplesAtOnce(*impl->module, kMeasuredBytes, /*all=*/false);
+  Result<PostTraining> found = calibratePostTraining(*impl->module, store, impl->inBatches(samples, most), reestimate, impl->options.threads);
   if (!found) {
     Error error = found.takeError();
     if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
@@ -142,14 +154,29 @@ Result<Pipeline::Measured> Pipeline::measure(const WeightStore &store, const Hos
   return Measured{std::move(found->statistics), std::move(found->activationScales)};
 }
 
+Result<std::vector<Pipeline::LayerOutput>> Pipeline::compareLayers(const WeightStore &store, const WeightStore &floats, const HostTensor &samples) {
+  MessageCollector messages(impl->context);
+  const int64_t most = samplesAtOnce(*impl->module, kMeasuredBytes, /*all=*/true);
+  Result<std::vector<LayerDifference>> found =
+      triton::compareLayers(*impl->module, store, floats, impl->inBatches(samples, most), impl->options.threads);
+  if (!found) {
+    Error error = found.takeError();
+    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
+  std::vector<LayerOutput> out;
+  for (LayerDifference &layer : *found) out.push_back({std::move(layer.key), layer.sqnrDb});
+  return out;
+}
+
 Result<void> Pipeline::resolve() {
-  Result<WeightStore> store = [&] {
+  Result<std::shared_ptr<const WeightStore>> store = [&] {
     auto scope = impl->timing.stage("weights");
     return impl->openWeights();
   }();
   if (!store) return store.takeError();
   ResolveInputs inputs;
-  inputs.weights = &*store;
+  inputs.weights = store->get();
   inputs.warnings = &impl->warnings;
   inputs.seed = impl->options.randomSeed;
   inputs.threads = impl->options.threads;
@@ -263,6 +290,31 @@ Result<std::vector<HostTensor>> Pipeline::interpret(const std::vector<HostTensor
   if (!impl->interpreter) return Error{"interpret before prepareInterpreter", ErrorKind::Internal};
   if (Result<void> sizes = checkSizes(*impl->module->getOps<mlir::func::FuncOp>().begin(), inputs); !sizes) return sizes.takeError();
   return impl->interpreter->run(inputs);
+}
+
+Result<std::vector<HostTensor>> Pipeline::interpretSamples(const HostTensor &samples) const {
+  auto functions = impl->module->getOps<mlir::func::FuncOp>();
+  if (functions.empty()) return Error{"no function to interpret", ErrorKind::Internal};
+  InterpretOptions options;
+  options.threads = impl->options.threads;
+  Result<Interpreter> interpreter = Interpreter::create(*functions.begin(), options);
+  if (!interpreter) return interpreter.takeError();
+  std::vector<HostTensor> joined;
+  for (const std::vector<HostTensor> &batch : impl->inBatches(samples, samplesAtOnce(*impl->module, kMeasuredBytes, /*all=*/false))) {
+    if (Result<void> sizes = checkSizes(*functions.begin(), batch); !sizes) return sizes.takeError();
+    Result<std::vector<HostTensor>> outputs = interpreter->run(batch);
+    if (!outputs || joined.empty()) {
+      if (!outputs) return outputs;
+      joined = std::move(*outputs);
+      continue;
+    }
+    for (size_t i = 0; i < joined.size(); ++i) {
+      if (joined[i].shape.empty() || (*outputs)[i].shape.empty()) continue;
+      joined[i].shape[0] += (*outputs)[i].shape[0];
+      joined[i].bytes.insert(joined[i].bytes.end(), (*outputs)[i].bytes.begin(), (*outputs)[i].bytes.end());
+    }
+  }
+  return joined;
 }
 
 Result<void> Pipeline::prepareInterpreter() {

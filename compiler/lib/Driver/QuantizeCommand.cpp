@@ -1,19 +1,20 @@
-// `triton quantize`: a checkpoint of floats becomes one of codes and scales.
+// `triton quantize`: a checkpoint of floats becomes one of codes and scales, or an artifact.
 #include "Compile.h"
 #include "FrontEnd.h"
+#include "KeepRules.h"
+#include "Samples.h"
 #include "Zoo.h"
 #include "triton/Support/Parallel.h"
 #include "triton/Support/Sha256.h"
 #include "triton/Tensor/Checkpoint.h"
 #include "triton/Tensor/Files.h"
-#include "triton/Tensor/Npy.h"
-#include "triton/Weights/PostTraining.h"
 #include "triton/Weights/WeightStore.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -32,6 +33,8 @@ struct Plan {
 /// What the command line asks for.
 struct Request {
   std::string input, output, program;
+  bool artifact = false;       ///< `output` is a .tern file
+  std::string weights;         ///< where codes and scales go; may be empty beside an artifact
   WeightTarget target;
   bool methodGiven = false, scaleGiven = false;
   std::optional<double> threshold;
@@ -43,20 +46,17 @@ struct Request {
 struct Outcome {
   Tensors tensors;
   std::vector<LayerError> layers;
+  std::map<std::string, std::optional<double>> outputs; ///< of layers, by the key of their weight: SQNR of what they hand on
   std::vector<std::string> notes;
   size_t samples = 0, statistics = 0, activationScales = 0;
   std::optional<double> outputSqnrDb, agreement;
+  uint64_t artifactBytes = 0;
+  std::string artifactSha256;
 };
 
 } // namespace
 
 static Error usage(std::string message) { return Error{std::move(message), ErrorKind::Usage}; }
-
-static Error unknownWord(const char *option, const std::string &word, const std::vector<std::string> &known) {
-  std::string near = nearestName(word, known), all;
-  for (const std::string &each : known) all += (all.empty() ? "" : ", ") + each;
-  return usage(fmt::format("unknown '{} {}'{}; there are {}", option, word, near.empty() ? "" : "; did you mean '" + near + "'?", all));
-}
 
 /// The value of a word in a table of names.
 template <typename T>
@@ -70,38 +70,20 @@ static Result<T> oneOf(const Arguments &arguments, OptionId id, const char *opti
   return unknownWord(option, arguments.get(id), names);
 }
 
-static const std::vector<std::pair<std::string, DType>> &storages() {
-  static const std::vector<std::pair<std::string, DType>> table = {{"float32", DType::Float32}, {"float16", DType::Float16},
-                                                                   {"bfloat16", DType::BFloat16}, {"int8", DType::Int8},
-                                                                   {"int4", DType::Int4}, {"trit", DType::Trit}};
-  return table;
-}
-
-static Result<std::vector<KeepRule>> keepRules(const Arguments &arguments) {
-  std::vector<KeepRule> rules;
-  for (const std::string &text : arguments.all(OptionId::Keep)) {
-    size_t equals = text.rfind('=');
-    if (equals == 0 || equals == std::string::npos) return usage("'--keep' needs LAYER=TYPE, got '" + text + "'");
-    std::string wanted = text.substr(equals + 1);
-    auto found = std::find_if(storages().begin(), storages().end(), [&](const auto &row) { return row.first == wanted; });
-    if (found == storages().end()) {
-      std::vector<std::string> names;
-      for (const auto &row : storages()) names.push_back(row.first);
-      return unknownWord("--keep LAYER=", wanted, names);
-    }
-    rules.push_back({text.substr(0, equals), found->second});
-  }
-  return rules;
-}
-
 static Result<Request> readRequest(const Arguments &arguments) {
   Request request;
   if (arguments.positional.size() != 1 || !arguments.has(OptionId::Output))
-    return usage("quantize needs a checkpoint and a place for the result: triton quantize W.pth -o OUT.safetensors");
+    return usage("quantize needs a checkpoint and a place for the result: triton quantize W.pth -o OUT.safetensors (with --program also OUT.tern)");
   request.input = arguments.positional[0];
   request.output = arguments.get(OptionId::Output);
   request.program = arguments.get(OptionId::Program);
-  if (!request.output.ends_with(".safetensors")) return usage("the result is a .safetensors file: '-o " + request.output + "' should end so");
+  request.artifact = request.output.ends_with(".tern");
+  if (!request.artifact && !request.output.ends_with(".safetensors"))
+    return usage("the result is a .safetensors file, or with '--program' a .tern file: '-o " + request.output + "' should end so");
+  if (request.artifact && request.program.empty()) return usage("'-o " + request.output + "' needs the network: give it with '--program F.tri'");
+  request.weights = request.artifact ? arguments.get(OptionId::SaveWeights) : request.output;
+  if (arguments.has(OptionId::SaveWeights) && (!request.artifact || !request.weights.ends_with(".safetensors")))
+    return usage("'--save-weights FILE.safetensors' goes with '-o OUT.tern'");
   WeightPolicy &policy = request.target.policy;
   Result<std::pair<DType, bool>> bits = oneOf<std::pair<DType, bool>>(arguments, OptionId::Bits, "--bits",
       {{"1", {DType::Trit, true}}, {"1.58", {DType::Trit, false}}, {"2", {DType::Trit, false}}, {"4", {DType::Int4, false}}, {"8", {DType::Int8, false}}},
@@ -142,20 +124,21 @@ static Result<Request> readRequest(const Arguments &arguments) {
   Result<int64_t> threads = arguments.number(OptionId::Threads, std::max(1u, std::thread::hardware_concurrency()), 1, 1024);
   if (!threads) return threads.takeError();
   request.threads = unsigned(*threads);
+  if (arguments.has(OptionId::Samples) && !arguments.has(OptionId::Calibration))
+    return usage("'--samples N' says how many of '--calibrate' count: give both");
   if (request.program.empty()) {
     if (arguments.has(OptionId::Calibration)) return usage("'--calibrate' runs the network: give it with '--program F.tri'");
     return request;
   }
-  if (!request.keep.empty()) return usage("with '--program' the program says how each weight is stored; write @weights(int8) there instead of '--keep'");
-  if (policy.storage != DType::Trit) return usage("with '--program' the program says how each weight is stored; '--bits' 1, 1.58 or 2 is about its trits");
+  if (policy.storage != DType::Trit)
+    return usage("with '--program' the program says how each weight is stored; '--bits' 1, 1.58 or 2 is about its trits, '--keep LAYER=TYPE' stores some otherwise");
   return request;
 }
 
 /// Without a program: matrices and more are weights, vectors and what is no float are copied.
 static Result<std::vector<Plan>> planAlone(const Request &request, const SafetensorsFile &file) {
   std::vector<Plan> plans;
-  std::vector<bool> used(request.keep.size());
-  std::vector<std::string> layers;
+  std::vector<std::string> keys;
   for (const SafetensorsFile::Entry &entry : file.entries()) {
     Plan plan{&entry, std::nullopt};
     if (isFloat(entry.type) && entry.shape.size() >= 2) {
@@ -164,17 +147,11 @@ static Result<std::vector<Plan>> planAlone(const Request &request, const Safeten
         plan.target->policy.storage = *kept;
         plan.target->signs = false;
       }
-      for (size_t i = 0; i < used.size(); ++i) used[i] = used[i] || request.keep[i].matches(entry.key);
-      layers.push_back(entry.key.ends_with(".weight") ? entry.key.substr(0, entry.key.size() - 7) : entry.key);
+      keys.push_back(entry.key);
     }
     plans.push_back(plan);
   }
-  for (size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) {
-      std::string near = nearestName(request.keep[i].pattern, layers);
-      return usage(fmt::format("'--keep {}' matches no weight of {}{}", request.keep[i].pattern, request.input,
-                               near.empty() ? "" : "; did you mean '" + near + "'?"));
-    }
+  if (Result<void> known = checkKeepRules(request.keep, keys, request.input); !known) return known.takeError();
   return plans;
 }
 
@@ -234,7 +211,7 @@ static Result<std::vector<Plan>> planFor(const Request &request, const Safetenso
     }
     Plan plan{entry, std::nullopt};
     bool coded = entry->type == ElementType::I8 && file.find(param.key + ".scale");
-    if (param.isWeight && hasCodes(param.policy.storage) && !coded) {
+    if (param.isWeight && isFloat(entry->type) && !coded) {
       Result<WeightTarget> target = targetOf(request, param);
       if (!target) return target.takeError();
       // Thresholds and scales that training learned are better than what the weights alone tell.
@@ -315,18 +292,43 @@ static Result<void> measure(const Arguments &arguments, const Request &request, 
   return {};
 }
 
+/// The weights that were made, ready to be loaded.
+static Result<std::shared_ptr<const WeightStore>> storeOf(const Request &request, const Outcome &out) {
+  Result<WeightStore> store = WeightStore::fromTensors(out.tensors, request.input);
+  if (!store) return store.takeError();
+  return std::shared_ptr<const WeightStore>(std::make_shared<WeightStore>(std::move(*store)));
+}
+
+/// What each layer hands on, beside the fp32 twin's.
+static Result<void> compareLayers(const Request &request, const CheckedProgram &program, const Graph &graph, const WeightStore &store,
+                                  const HostTensor &samples, Outcome &out) {
+  Result<WeightStore> floats = WeightStore::open(request.input);
+  if (!floats) return floats.takeError();
+  Timing timing;
+  PipelineOptions options;
+  options.threads = request.threads;
+  Pipeline pipeline(graph, *program.sources, std::move(options), timing);
+  if (Result<void> done = pipeline.generate(); !done) return done.takeError();
+  Result<std::vector<Pipeline::LayerOutput>> found = pipeline.compareLayers(store, *floats, samples);
+  if (!found) return found.takeError();
+  for (Pipeline::LayerOutput &layer : *found) out.outputs[std::move(layer.key)] = layer.sqnrDb;
+  return {};
+}
+
 /// How far the quantised network's first real output is from that of the fp32 twin, on the calibration inputs.
-static Result<void> compareWithTwin(const Arguments &arguments, const Request &request, const HostTensor &samples, Outcome &out) {
+static Result<void> compareWithTwin(const Arguments &arguments, const Request &request, const std::shared_ptr<const WeightStore> &store,
+                                    const HostTensor &samples, Outcome &out) {
   std::vector<std::vector<HostTensor>> outputs;
   for (bool twin : {true, false}) {
     Arguments words = arguments;
     words.command = "run";
-    words.values[OptionId::Weights] = {twin ? request.input : request.output};
+    if (twin) words.values[OptionId::Weights] = {request.input};
     words.values.erase(OptionId::Calibration);
+    words.values.erase(OptionId::Samples);
     if (twin) words.values[OptionId::Fp32] = {""};
-    Result<OracleModel> model = openOracle(words, request.program);
+    Result<OracleModel> model = openOracle(words, request.program, twin ? nullptr : store);
     if (!model) return model.takeError();
-    Result<std::vector<HostTensor>> result = model->pipeline->interpret({samples});
+    Result<std::vector<HostTensor>> result = model->pipeline->interpretSamples(samples);
     if (!result) return result.takeError();
     outputs.push_back(std::move(*result));
   }
@@ -360,14 +362,21 @@ static json::Value orNull(const std::optional<double> &value) { return value ? j
 
 static std::string storageName(DType storage) { return dtypeName(storage); }
 
+/// SQNR of a layer's output; nothing where it was not measured, or where nothing was lost.
+static std::optional<double> outputOf(const Outcome &out, const std::string &key) {
+  auto found = out.outputs.find(key);
+  return found == out.outputs.end() ? std::nullopt : found->second;
+}
+
 static json::Object document(const Request &request, const Outcome &out, int64_t inputBytes, const std::string &bytes) {
   json::Object o;
   o.append("input", request.input);
   o.append("output", request.output);
   o.append("program", request.program.empty() ? json::Value(nullptr) : json::Value(request.program));
   o.append("input_bytes", inputBytes);
-  o.append("output_bytes", int64_t(bytes.size()));
-  o.append("sha256", sha256Hex(bytes));
+  o.append("output_bytes", request.artifact ? int64_t(out.artifactBytes) : int64_t(bytes.size()));
+  o.append("sha256", request.artifact ? out.artifactSha256 : sha256Hex(bytes));
+  o.append("weights", request.weights.empty() ? json::Value(nullptr) : json::Value(request.weights));
   o.append("samples", int64_t(out.samples));
   o.append("statistics", int64_t(out.statistics));
   o.append("activation_scales", int64_t(out.activationScales));
@@ -385,6 +394,7 @@ static json::Object document(const Request &request, const Outcome &out, int64_t
     row.append("sqnr_db", orNull(layer.sqnrDb));
     row.append("zero_fraction", layer.zeroFraction);
     row.append("bits_per_weight", layer.bitsPerWeight);
+    row.append("output_sqnr_db", orNull(outputOf(out, layer.key)));
     layers.push_back(std::move(row));
   }
   o.append("layers", std::move(layers));
@@ -393,15 +403,35 @@ static json::Object document(const Request &request, const Outcome &out, int64_t
 }
 
 static void printReport(const Request &request, const Outcome &out, int64_t inputBytes, size_t outputBytes) {
-  fmt::print("{:<44}{:<22}{:<10}{:>10}{:>9}{:>8}\n", "weight", "shape", "storage", "SQNR dB", "zeros", "bits");
-  for (const LayerError &layer : out.layers)
-    fmt::print("{:<44}{:<22}{:<10}{:>10}{:>7.1f} %{:>8.2f}\n", layer.key, formatShape(layer.shape), storageName(layer.storage),
-               layer.sqnrDb ? fmt::format("{:.2f}", *layer.sqnrDb) : "exact", 100 * layer.zeroFraction, layer.bitsPerWeight);
+  const bool measured = !out.outputs.empty();
+  fmt::print("{:<44}{:<22}{:<10}{:>10}{:>9}{:>8}{}\n", "weight", "shape", "storage", "SQNR dB", "zeros", "bits", measured ? "   output dB" : "");
+  for (const LayerError &layer : out.layers) {
+    auto decibels = [](const std::optional<double> &value) { return value ? fmt::format("{:.2f}", *value) : std::string("exact"); };
+    fmt::print("{:<44}{:<22}{:<10}{:>10}{:>7.1f} %{:>8.2f}{}\n", layer.key, formatShape(layer.shape), storageName(layer.storage), decibels(layer.sqnrDb),
+               100 * layer.zeroFraction, layer.bitsPerWeight,
+               measured ? fmt::format("{:>12}", out.outputs.count(layer.key) ? decibels(outputOf(out, layer.key)) : "-") : "");
+  }
   fmt::print("{}: {} B, of {} B in {}\n", request.output, outputBytes, inputBytes, request.input);
   if (!out.samples) return;
   fmt::print("on {} samples: {} statistics of batch norm estimated again, {} activation scales\n", out.samples, out.statistics, out.activationScales);
   if (out.outputSqnrDb) fmt::print("output against the fp32 twin: {:.2f} dB{}\n", *out.outputSqnrDb,
                                    out.agreement ? fmt::format(", the same class for {:.1f} % of the samples", 100 * *out.agreement) : "");
+}
+
+/// Compiles the network with the weights that were made.
+static Result<void> makeArtifact(const Arguments &arguments, const Request &request, const CheckedProgram &program, const Graph &graph,
+                                 const std::shared_ptr<const WeightStore> &store, Outcome &out) {
+  Arguments words = arguments;
+  words.command = "compile";
+  for (OptionId id : {OptionId::Calibration, OptionId::Samples, OptionId::Weights}) words.values.erase(id);
+  Timing timing;
+  Result<CompiledArtifact> artifact = compileWith(words, request.program, program, graph, store, timing);
+  if (!artifact) return artifact.takeError();
+  for (const std::string &warning : artifact->report.summary.warnings) out.notes.push_back(warning);
+  std::string_view bytes(reinterpret_cast<const char *>(artifact->bytes.data()), artifact->bytes.size());
+  out.artifactBytes = bytes.size();
+  out.artifactSha256 = sha256Hex(bytes);
+  return writeFileAtomically(request.output, bytes);
 }
 
 int runQuantize(const Arguments &arguments) {
@@ -427,25 +457,50 @@ int runQuantize(const Arguments &arguments) {
   if (!plans) return fail(arguments, plans.error());
   if (Result<void> done = quantiseAll(*request, *plans, out); !done) return fail(arguments, done.error());
   std::optional<HostTensor> samples;
+  Progress progress(arguments, "quantize", 5);
   if (arguments.has(OptionId::Calibration)) {
-    Result<HostTensor> read = readNpy(arguments.get(OptionId::Calibration));
+    progress.update(0, "reading samples");
+    Result<SampleRequest> wanted = sampleRequest(arguments, request->program);
+    if (!wanted) return fail(arguments, wanted.error());
+    wanted->threads = request->threads;
+    Result<HostTensor> read = readSamples(*graph, *wanted);
     if (!read) return fail(arguments, read.error());
-    if (read->shape.empty() || read->shape[0] < 1) return fail(arguments, Error{arguments.get(OptionId::Calibration) + ": no samples"});
     samples = std::move(*read);
+    progress.update(1, fmt::format("statistics and scales on {} samples", samples->shape[0]));
     if (Result<void> done = measure(arguments, *request, *program, *graph, *samples, out); !done) return fail(arguments, done.error());
   }
   Result<std::string> bytes = encodeSafetensors(out.tensors, {{"format", "triton codes and scales"}});
   if (!bytes) return fail(arguments, bytes.error());
-  if (Result<void> done = writeFileAtomically(request->output, *bytes); !done) return fail(arguments, done.error());
-  if (samples)
-    if (Result<void> done = compareWithTwin(arguments, *request, *samples, out); !done)
+  std::shared_ptr<const WeightStore> store;
+  if (samples || request->artifact) {
+    Result<std::shared_ptr<const WeightStore>> made = storeOf(*request, out);
+    if (!made) return fail(arguments, made.error());
+    store = std::move(*made);
+  }
+  const bool hasTwin = std::none_of(plans->begin(), plans->end(), [](const Plan &plan) { return plan.entry->type == ElementType::I8; });
+  if (samples && !hasTwin) out.notes.push_back(request->input + " holds codes, so that there is no fp32 twin to compare with");
+  if (samples && hasTwin) {
+    progress.update(2, "layers beside the fp32 twin");
+    if (Result<void> done = compareLayers(*request, *program, *graph, *store, *samples, out); !done) return fail(arguments, done.error());
+    progress.update(3, "outputs beside the fp32 twin");
+    if (Result<void> done = compareWithTwin(arguments, *request, store, *samples, out); !done)
       return done.error().message.empty() ? int(kInputAtFault) : fail(arguments, done.error());
+  }
+  if (request->artifact) {
+    if (samples) progress.update(4, "compiling");
+    if (Result<void> done = makeArtifact(arguments, *request, *program, *graph, store, out); !done) return fail(arguments, done.error());
+  }
+  if (!request->weights.empty())
+    if (Result<void> done = writeFileAtomically(request->weights, *bytes); !done) return fail(arguments, done.error());
+  if (samples) progress.update(5);
+  if (graph && !request->keep.empty() && !request->weights.empty())
+    out.notes.push_back(request->weights + " goes with the same --keep when it is compiled");
   int64_t inputBytes = 0;
   for (const SafetensorsFile::Entry &entry : checkpoint->tensors.entries()) inputBytes += int64_t(entry.bytes.size());
   if (!arguments.has(OptionId::Quiet))
     for (const std::string &note : out.notes) fmt::print(stderr, "triton: note: {}\n", note);
   if (arguments.has(OptionId::Json)) printJson(document(*request, out, inputBytes, *bytes));
-  else if (!arguments.has(OptionId::Quiet)) printReport(*request, out, inputBytes, bytes->size());
+  else if (!arguments.has(OptionId::Quiet)) printReport(*request, out, inputBytes, request->artifact ? out.artifactBytes : bytes->size());
   return kDone;
 }
 

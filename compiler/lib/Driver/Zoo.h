@@ -75,6 +75,7 @@ struct OracleModel {
   std::unique_ptr<Timing> timing;
   std::unique_ptr<Pipeline> pipeline;
 };
-Result<OracleModel> openOracle(const Arguments &arguments, const std::string &path);
+/// `store`: weights in the place of those that the arguments name.
+Result<OracleModel> openOracle(const Arguments &arguments, const std::string &path, std::shared_ptr<const WeightStore> store = nullptr);
 
 } // namespace triton::driver

@@ -66,6 +66,8 @@ static int64_t runLength(const Tensor &x, QuantPer per) {
 }
 
 static Result<Kernel> buildFakeQuantize(FakeQuantizeOp op, const BuildContext &context) {
+  auto unchanged = [](const Operands &in, std::vector<Tensor> &out) { out[0] = *in[0]; };
+  if (!context.options.quantises) return kernel(unchanged);
   CodeKind kind = op.getKind();
   Range range{codeLo(kind), codeHi(kind)};
   if (op.getMode() == QuantMode::Dynamic) {
@@ -82,7 +84,7 @@ static Result<Kernel> buildFakeQuantize(FakeQuantizeOp op, const BuildContext &c
   std::optional<float> scale;
   if (op.getScale()) scale = static_cast<float>(op.getScale()->convertToDouble());
   if (!scale && context.options.scale) scale = context.options.scale(op);
-  if (!scale) return kernel([](const Operands &in, std::vector<Tensor> &out) { out[0] = *in[0]; });
+  if (!scale) return kernel(unchanged);
   return kernel([=, s = *scale](const Operands &in, std::vector<Tensor> &out) {
     out[0] = *in[0];
     for (float &v : out[0].f) v = static_cast<float>(code(v, kind, s, 1.0f / s, range)) * s;

@@ -99,7 +99,7 @@ std::vector<float> ParamTable::Entry::real() const {
 }
 
 FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store, std::vector<std::string> *warnings,
-                                       unsigned threads) {
+                                       unsigned threads, bool asReals) {
   ParamTable table;
   bool failedAny = false;
   std::vector<ParamOp> params;
@@ -119,6 +119,10 @@ FailureOr<ParamTable> ParamTable::load(Operation *root, const WeightStore &store
     params.push_back(param);
     requests.push_back(weightRequest(param));
     requests.back().role = roles[requests.back().key];
+    if (asReals && requests.back().isWeight && store.holdsFloats(requests.back().key)) {
+      requests.back().isWeight = false;
+      requests.back().dtype = DType::Float32;
+    }
   });
   std::vector<std::optional<Result<LoadedWeight>>> loaded(params.size());
   // The largest first: one that begins last would keep all others waiting.

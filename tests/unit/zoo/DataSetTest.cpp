@@ -130,6 +130,89 @@ TEST(DataSet, Cifar10) {
   EXPECT_NE(readAll(**data, images, labels).find("offset 27657: label 10, expected 0..9"), std::string::npos);
 }
 
+DataSetRequest unlabelled(const Folder &folder, ImageShape shape) {
+  DataSetRequest out = request(folder, "", shape, 0);
+  out.training = true;
+  out.labelled = false;
+  return out;
+}
+
+TEST(DataSet, ImagesWithoutLabels) {
+  std::vector<uint8_t> images;
+  std::vector<uint16_t> labels;
+  Folder arrays("images");
+  arrays.write("images.npy", *encodeNpy(HostTensor::of<uint8_t>({2, 1, 2}, std::vector<uint8_t>{1, 2, 3, 4})));
+  Result<std::unique_ptr<DataSet>> data = openDataSet(unlabelled(arrays, {1, 1, 2}));
+  ASSERT_TRUE(data) << data.error().message;
+  EXPECT_EQ(readAll(**data, images, labels), "");
+  EXPECT_EQ(images, (std::vector<uint8_t>{1, 2, 3, 4}));
+  EXPECT_NE(errorOf(request(arrays, "", {1, 1, 2}, 2)).find("images.npy without labels.npy"), std::string::npos);
+
+  Folder idxFiles("idx_images");
+  idxFiles.write("train-images-idx3-ubyte", idx({3, 2, 2}, "abcdefghijkl"));
+  data = openDataSet(unlabelled(idxFiles, {1, 2, 2}));
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_TRUE((*data)->skip(1));
+  images.resize(8), labels.resize(2);
+  ASSERT_TRUE((*data)->read(2, images.data(), labels.data()));
+  EXPECT_EQ(std::string(images.begin(), images.end()), "efghijkl");
+  EXPECT_FALSE((*data)->isIndexed());
+  EXPECT_FALSE((*data)->readAt(0, images.data()));
+
+  // Which of the two it is, the files tell.
+  Folder fine("cifar_images");
+  fine.write("cifar-100-binary/train.bin", cifar(5, 2));
+  data = openDataSet(unlabelled(fine, {3, 32, 32}));
+  ASSERT_TRUE(data) << data.error().message;
+  EXPECT_EQ((*data)->count, 5u);
+  ASSERT_TRUE((*data)->skip(4));
+  images.resize(3072), labels.resize(1);
+  ASSERT_TRUE((*data)->read(1, images.data(), labels.data()));
+  EXPECT_EQ(int(images[3071]), 4 * 7 + 2);
+  EXPECT_FALSE((*data)->skip(1));
+}
+
+TEST(DataSet, PicturesInAnyFolders) {
+  Folder folder("pictures");
+  folder.picture("rgb.jpg", "b/deep/1.jpg");
+  folder.picture("portrait.png", "a/2.png");
+  folder.picture("rgb.jpg", "3.jpg");
+  folder.picture("rgb.jpg", ".hidden/4.jpg");
+  folder.write("notes.txt", "no picture");
+  DataSetRequest wanted = unlabelled(folder, {3, 28, 28});
+  wanted.preparation.otherwise = usualResize(28, 28);
+  Result<std::unique_ptr<DataSet>> data = openDataSet(wanted);
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ((*data)->count, 3u);
+  std::vector<uint8_t> images, one(3 * 28 * 28);
+  std::vector<uint16_t> labels;
+  EXPECT_EQ(readAll(**data, images, labels), "");
+  ASSERT_TRUE((*data)->isIndexed());
+  for (size_t i : {2u, 0u, 1u}) {
+    ASSERT_TRUE((*data)->readAt(i, one.data()));
+    EXPECT_TRUE(std::equal(one.begin(), one.end(), images.begin() + ptrdiff_t(i * one.size())));
+  }
+  // By path: 3.jpg, a/2.png, b/deep/1.jpg; the first and the last are one picture.
+  EXPECT_TRUE(std::equal(one.size() * 2 + images.begin(), images.end(), images.begin()));
+  EXPECT_FALSE(std::equal(one.begin(), one.end(), images.begin()));
+  data = openDataSet(wanted);
+  ASSERT_TRUE((*data)->skip(1));
+  std::vector<uint8_t> next(one.size());
+  ASSERT_TRUE((*data)->read(1, next.data(), labels.data()));
+  EXPECT_EQ(next, one);
+
+  wanted.preparation.otherwise = 0;
+  data = openDataSet(wanted);
+  EXPECT_NE(readAll(**data, images, labels).find("3.jpg: "), std::string::npos);
+  folder.write("train/broken.png", "no picture either");
+  data = openDataSet(wanted);
+  ASSERT_TRUE(data);
+  EXPECT_EQ((*data)->count, 1u); // training images lie in train/, if there is one
+  EXPECT_NE(readAll(**data, images, labels).find("broken.png: neither a JPEG nor a PNG"), std::string::npos);
+  Folder none("none");
+  EXPECT_NE(errorOf(unlabelled(none, {3, 28, 28})).find("no data set here; expected JPEG or PNG files"), std::string::npos);
+}
+
 TEST(DataSet, Cifar100TakesTheFineLabelAndTrainingHasSeveralFiles) {
   Folder folder("cifar100");
   folder.write("test.bin", cifar(2, 2));

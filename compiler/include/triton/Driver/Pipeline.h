@@ -40,7 +40,8 @@ struct PipelineOptions {
   std::string weights;                    ///< checkpoint, empty for none
   bool randomWeights = false;
   uint64_t randomSeed = 0;
-  std::string calibration;                ///< .npy with inputs, empty for none
+  std::shared_ptr<const WeightStore> store; ///< instead of `weights`
+  std::function<Result<HostTensor>(const Graph &)> samples; ///< inputs to calibrate on, along the first axis; may be empty
   std::string printIrAfter;               ///< pass, "all" or empty
   unsigned threads = 1;
   ObjectCache objects;
@@ -64,6 +65,13 @@ public:
     std::map<std::string, float> activationScales;
   };
   Result<Measured> measure(const WeightStore &store, const HostTensor &samples, bool reestimate);
+  /// After `generate`, and before `resolve`: how far each layer of the network with the weights in `store`, quantised, is from what it gives with
+  /// those in `floats` and without quantisation, on `samples`.
+  struct LayerOutput {
+    std::string key;              ///< of the layer's weight
+    std::optional<double> sqnrDb; ///< of what the layer hands on; nothing where the two are equal
+  };
+  Result<std::vector<LayerOutput>> compareLayers(const WeightStore &store, const WeightStore &floats, const HostTensor &samples);
   /// Loads weights, calibrates and resolves quantisation: the integer graph.
   Result<void> resolve();
   /// Runs the passes of the level: the optimised integer graph (for --emit=ternary-opt; `compile` works on what `resolve` left).
@@ -84,6 +92,9 @@ public:
   Result<void> prepareInterpreter();
   /// Runs the reference interpreter. Thread-safe. Inputs in order of the entry point's parameters.
   Result<std::vector<HostTensor>> interpret(const std::vector<HostTensor> &inputs) const;
+  /// The same for the model's only input with any number of samples: in parts, on all threads, the outputs joined along their first axis.
+  /// Needs no `prepareInterpreter`.
+  Result<std::vector<HostTensor>> interpretSamples(const HostTensor &samples) const;
 
 private:
   struct Impl;

@@ -24,6 +24,8 @@ struct InterpretOptions {
   std::function<Result<HostTensor>(mlir::Operation *param)> paramCodes;
   /// The scale of a static `ternary.fake_quantize` that has none. Nothing: its operand passes unchanged (for calibration).
   std::function<std::optional<float>(mlir::Operation *fakeQuantize)> scale;
+  /// false: every `ternary.fake_quantize` passes its operand unchanged, dynamic ones too.
+  bool quantises = true;
   /// Threads that share the outputs of one convolution. They change no result: each sum is one thread's.
   unsigned threads = 1;
   /// If set, a `ternary.batch_norm` normalises by the mean and the variance (over all axes but 1) of what it is given, as in training,

@@ -20,8 +20,9 @@ class ParamTable {
 public:
   /// Loads every parameter below `root`. Errors are reported at the parameters (all of them); `warnings` gets what the store
   /// holds and nobody reads. Parameters are read and quantised on up to `threads` threads.
+  /// With `asReals` weights that are floats in the store stay what they are.
   static mlir::FailureOr<ParamTable> load(mlir::Operation *root, const WeightStore &store, std::vector<std::string> *warnings = nullptr,
-                                          unsigned threads = 1);
+                                          unsigned threads = 1, bool asReals = false);
 
   struct Entry {
     WeightRequest request;

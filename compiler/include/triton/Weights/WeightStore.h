@@ -81,6 +81,11 @@ public:
   /// What reading the checkpoint took off or left out; each is a whole message.
   const std::vector<std::string> &notes() const { return readingNotes; }
   bool contains(std::string_view key) const { return file && file->find(key); }
+  /// True if it has floats, and not codes, under `key`.
+  bool holdsFloats(std::string_view key) const {
+    const SafetensorsFile::Entry *e = file ? file->find(key) : nullptr;
+    return e && isFloat(e->type);
+  }
 
   /// Loads and, for a weight with codes, quantises. Errors name the store, the key and what is wrong: missing (with the
   /// nearest key present), shape (both), NaN or infinity (element and offset), codes out of range, scales.
