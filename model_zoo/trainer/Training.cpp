@@ -44,19 +44,22 @@ private:
 /// Turns raw images into real batches, as the graph's @preprocess says.
 class Loader {
 public:
-  Loader(const zoo::ImageSet &set, const InputInfo &input) : set(set) {
-    double mean = input.mean.empty() ? 0 : input.mean[0], deviation = input.std.empty() ? 1 : input.std[0];
-    for (int v = 0; v < 256; ++v) {
-      // Section 10: fl(fl(fl(x * scale) - mean) / std).
-      float scaled = static_cast<float>(v) * static_cast<float>(input.scale);
-      float centred = scaled - static_cast<float>(mean);
-      table[v] = centred / static_cast<float>(deviation);
-    }
+  Loader(const Images &set, const InputInfo &input) : set(set), shape(set.shape()), table(256 * shape.channels) {
+    auto of = [](const std::vector<double> &values, size_t channel, double fallback) {
+      return values.empty() ? fallback : values[values.size() == 1 ? 0 : std::min(channel, values.size() - 1)];
+    };
+    for (size_t c = 0; c < shape.channels; ++c)
+      for (size_t v = 0; v < 256; ++v) {
+        // Section 10: fl(fl(fl(x * scale) - mean) / std).
+        float scaled = static_cast<float>(v) * static_cast<float>(input.scale);
+        float centred = scaled - static_cast<float>(of(input.mean, c, 0));
+        table[256 * c + v] = centred / static_cast<float>(of(input.std, c, 1));
+      }
   }
 
   Tensor labels(const int32_t *indices, int64_t count) const {
     Tensor t = torch::empty({count}, at::kLong);
-    for (int64_t i = 0; i < count; ++i) t.data_ptr<int64_t>()[i] = set.labels[static_cast<size_t>(indices[i])];
+    for (int64_t i = 0; i < count; ++i) t.data_ptr<int64_t>()[i] = set.label(indices[i]);
     return t;
   }
 
@@ -64,35 +67,43 @@ public:
   Tensor plain(int64_t first, int64_t count, bool mirrored = false) const {
     Tensor t = blank(count);
     float *out = t.data_ptr<float>();
-    auto w = static_cast<int64_t>(set.width), rows = count * static_cast<int64_t>(set.height);
-    const uint8_t *in = set.image(static_cast<size_t>(first));
-    for (int64_t y = 0; y < rows; ++y, in += w, out += w)
-      for (int64_t x = 0; x < w; ++x) out[x] = table[in[mirrored ? w - 1 - x : x]];
+    std::vector<uint8_t> buffer;
+    const int64_t h = shape.height, w = shape.width;
+    for (int64_t i = 0; i < count; ++i) {
+      const uint8_t *in = set.pixels(first + i, buffer);
+      for (int64_t row = 0; row < h * static_cast<int64_t>(shape.channels); ++row, in += w, out += w) {
+        const float *values = table.data() + 256 * (row / h);
+        for (int64_t x = 0; x < w; ++x) out[x] = values[in[mirrored ? w - 1 - x : x]];
+      }
+    }
     return t;
   }
 
-  /// Images as a step sees them; `mirrored`, when given, hears which ones were mirrored.
+  /// Images as a step sees them; `mirrored`, when given, hears which ones were mirrored. All channels of an image move alike.
   Tensor augmented(const int32_t *indices, int64_t count, const Recipe &recipe, Stream &random,
                    std::vector<int64_t> *mirrored = nullptr) const {
     Tensor t = blank(count);
     float *out = t.data_ptr<float>();
-    auto h = static_cast<int64_t>(set.height), w = static_cast<int64_t>(set.width);
-    for (int64_t i = 0; i < count; ++i, out += h * w) {
-      const uint8_t *in = set.image(static_cast<size_t>(indices[i]));
+    std::vector<uint8_t> buffer;
+    const int64_t h = shape.height, w = shape.width, channels = shape.channels;
+    for (int64_t i = 0; i < count; ++i, out += channels * h * w) {
+      const uint8_t *in = set.pixels(indices[i], buffer);
       bool flip = recipe.flip && random.below(2);
       if (mirrored) mirrored->push_back(flip);
       int64_t dy = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
       int64_t dx = recipe.shift ? random.below(2 * recipe.shift + 1) - recipe.shift : 0;
-      for (int64_t y = 0; y < h; ++y)
-        for (int64_t x = 0; x < w; ++x) {
-          int64_t sy = y + dy, sx = (flip ? w - 1 - x : x) + dx;
-          bool inside = sy >= 0 && sy < h && sx >= 0 && sx < w;
-          out[y * w + x] = table[inside ? in[sy * w + sx] : 0];
-        }
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t y = 0; y < h; ++y)
+          for (int64_t x = 0; x < w; ++x) {
+            int64_t sy = y + dy, sx = (flip ? w - 1 - x : x) + dx;
+            bool inside = sy >= 0 && sy < h && sx >= 0 && sx < w;
+            out[(c * h + y) * w + x] = table[static_cast<size_t>(256 * c + (inside ? in[(c * h + sy) * w + sx] : 0))];
+          }
       if (recipe.erase && random.below(2)) {
         int64_t edge = 1 + random.below(recipe.erase), top = random.below(h), left = random.below(w);
-        for (int64_t y = top; y < std::min(h, top + edge); ++y)
-          for (int64_t x = left; x < std::min(w, left + edge); ++x) out[y * w + x] = 0;
+        for (int64_t c = 0; c < channels; ++c)
+          for (int64_t y = top; y < std::min(h, top + edge); ++y)
+            for (int64_t x = left; x < std::min(w, left + edge); ++x) out[(c * h + y) * w + x] = 0;
       }
     }
     return t;
@@ -100,11 +111,12 @@ public:
 
 private:
   Tensor blank(int64_t count) const {
-    return torch::empty({count, 1, static_cast<int64_t>(set.height), static_cast<int64_t>(set.width)});
+    return torch::empty({count, static_cast<int64_t>(shape.channels), static_cast<int64_t>(shape.height), static_cast<int64_t>(shape.width)});
   }
 
-  const zoo::ImageSet &set;
-  float table[256];
+  const Images &set;
+  const zoo::ImageShape shape;
+  std::vector<float> table; ///< by channel and byte
 };
 
 /// The output that holds the class scores: the first real one of rank 2.
@@ -116,11 +128,11 @@ size_t logitsIndex(const Graph &graph) {
   return 0;
 }
 
-Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool quantize, const std::string &phase,
+Score evaluate(Network &net, const Graph &graph, const Images &test, bool quantize, const std::string &phase,
                Workers &workers) {
   constexpr int64_t chunk = 250;
   Loader loader(test, graph.inputs[0]);
-  Score score{phase, 0, static_cast<int64_t>(test.count), 0};
+  Score score{phase, 0, test.count(), 0};
   size_t out = logitsIndex(graph);
   std::vector<int64_t> correct(workers.size());
   workers.run([&](size_t worker) {
@@ -130,7 +142,7 @@ Score evaluate(Network &net, const Graph &graph, const zoo::ImageSet &test, bool
       int64_t count = std::min(chunk, score.total - at);
       Tensor best = net.forward(loader.plain(at, count), {false, quantize})[out].argmax(1).contiguous();
       for (int64_t i = 0; i < count; ++i)
-        correct[worker] += best.data_ptr<int64_t>()[i] == test.labels[static_cast<size_t>(at + i)];
+        correct[worker] += best.data_ptr<int64_t>()[i] == test.label(at + i);
     }
   });
   for (int64_t c : correct) score.correct += c;
@@ -330,18 +342,17 @@ Tensor teach(const std::function<Tensor(const Tensor &)> &teacher, const Loader 
 
 /// The scores of the recipe's teacher_model. They take longer than many epochs of a small student, so they stay in the work folder:
 /// later phases and resumed runs read them. The key in the file names the teacher and the images; scores of others are not used.
-Result<Tensor> teachOnce(const TrainingOptions &options, const zoo::ImageSet &training, int64_t classes, Workers &workers) {
+Result<Tensor> teachOnce(const TrainingOptions &options, const Images &training, int64_t classes, Workers &workers) {
   std::string path = options.workFolder + "/teacher.safetensors";
-  std::string pixels(training.pixels.begin(), training.pixels.end());
-  std::string key = "scores " + sha256Hex(options.teacherDigest + " " + sha256Hex(pixels));
-  TensorShape shape{2, training.count, classes};
+  std::string key = "scores " + sha256Hex(options.teacherDigest + " " + training.digest());
+  TensorShape shape{2, training.count(), classes};
   if (Result<SafetensorsFile> kept = SafetensorsFile::open(path); kept && kept->find(key))
     if (Result<std::vector<float>> values = kept->floats(key, &shape)) return torch::tensor(*values).view(shape);
   Result<IntegerModel> model = IntegerModel::create(*options.teacherGraph, options.teacherTensors);
   if (!model) return Error{"teacher: " + model.error().message};
   Loader loader(training, options.teacherGraph->inputs[0]);
   size_t scores = logitsIndex(*options.teacherGraph);
-  Tensor out = teach([&](const Tensor &x) { return model->run(x)[scores]; }, loader, training.count, classes, workers);
+  Tensor out = teach([&](const Tensor &x) { return model->run(x)[scores]; }, loader, training.count(), classes, workers);
   std::span<const float> values(out.data_ptr<float>(), static_cast<size_t>(out.numel()));
   if (Result<void> written = writeSafetensors(path, {{key, HostTensor::of<float>(shape, values)}}); !written) return written.takeError();
   return out;
@@ -371,65 +382,68 @@ std::string format(const char *pattern, auto... values) {
 
 } // namespace
 
-Result<zoo::ImageSet> holdOut(zoo::ImageSet &training, int64_t count) {
-  if (count < 1 || count >= static_cast<int64_t>(training.count))
-    return Error{"cannot hold out " + std::to_string(count) + " of " + std::to_string(training.count) + " images", ErrorKind::Usage};
-  zoo::ImageSet last;
-  last.count = static_cast<uint32_t>(count);
-  last.height = training.height;
-  last.width = training.width;
-  training.count -= last.count;
-  const uint8_t *first = training.image(training.count);
-  const uint8_t *end = training.pixels.data() + training.pixels.size();
-  last.pixels.assign(first, end);
-  last.labels.assign(training.labels.begin() + training.count, training.labels.end());
-  training.pixels.resize(training.pixels.size() - last.pixels.size());
-  training.labels.resize(training.count);
+int64_t classCount(const Graph &graph) {
+  if (graph.outputs.empty()) return 0;
+  const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.outputs[logitsIndex(graph)].second)].shape;
+  return shape.size() == 2 && shape[1].number >= 1 && shape[1].number <= 65535 ? shape[1].number : 0;
+}
+
+Result<Images> holdOut(Images &training, int64_t count) {
+  if (count < 1 || count >= training.count())
+    return Error{"cannot hold out " + std::to_string(count) + " of " + std::to_string(training.count()) + " images", ErrorKind::Usage};
+  const int64_t left = training.count() - count;
+  Images last = training.part(left, count);
+  training = training.part(0, left);
   return last;
 }
 
-Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,
-                                   const zoo::ImageSet &test, int64_t threads) {
+Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors, const Images &test,
+                                   int64_t threads) {
   constexpr int64_t chunk = 100;
   Result<IntegerModel> model = IntegerModel::create(graph, tensors);
   if (!model) return model.takeError();
   size_t out = logitsIndex(graph);
-  const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.outputs[out].second)].shape;
-  if (shape.size() != 2 || shape[1].number < 1 || shape[1].number > 256) return Error{"the model has no output [N, classes] of 1 to 256 classes"};
+  const int64_t classes = classCount(graph);
+  if (!classes) return Error{"the model has no output [N, classes] of 1 to 65535 classes"};
   Loader loader(test, graph.inputs[0]);
-  std::string classes(test.count, '\0');
+  std::vector<uint16_t> found(static_cast<size_t>(test.count()));
   std::atomic<int64_t> next{0};
   at::set_num_threads(1);
   Workers(static_cast<size_t>(threads)).run([&](size_t) {
     torch::NoGradGuard guard;
-    for (int64_t at; (at = chunk * next++) < static_cast<int64_t>(test.count);) {
-      int64_t count = std::min(chunk, static_cast<int64_t>(test.count) - at);
+    for (int64_t at; (at = chunk * next++) < test.count();) {
+      int64_t count = std::min(chunk, test.count() - at);
       Tensor scores = model->run(loader.plain(at, count))[out];
       for (int64_t i = 0; i < count; ++i) {
         const float *row = scores.data_ptr<float>() + i * scores.size(1);
-        classes[static_cast<size_t>(at + i)] = static_cast<char>(std::max_element(row, row + scores.size(1)) - row);
+        found[static_cast<size_t>(at + i)] = static_cast<uint16_t>(std::max_element(row, row + scores.size(1)) - row);
       }
     }
   });
   IntegerScore score;
-  for (size_t i = 0; i < classes.size(); ++i) score.correct += static_cast<uint8_t>(classes[i]) == test.labels[i];
-  score.predictionsSha256 = sha256Hex(classes);
+  std::string bytes;
+  for (size_t i = 0; i < found.size(); ++i) {
+    score.correct += found[i] == test.label(static_cast<int64_t>(i));
+    bytes += static_cast<char>(found[i] & 0xff);
+    if (classes > 256) bytes += static_cast<char>(found[i] >> 8);
+  }
+  score.predictionsSha256 = sha256Hex(bytes);
   return score;
 }
 
-Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo::ImageSet &training, const zoo::ImageSet &test,
+Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const Images &training, const Images &test,
                              const TrainingOptions &options, const std::string &graphDigest) {
   at::set_num_threads(1);
   auto shards = static_cast<size_t>(recipe.shards);
   Workers workers(static_cast<size_t>(std::clamp<int64_t>(options.threads, 1, recipe.shards)));
   torch::manual_seed(recipe.seed);
   const std::vector<Size> &shape = graph.values[static_cast<size_t>(graph.inputs[0].value)].shape;
-  if (shape.size() != 4 || shape[1].number != 1 || shape[2].number != training.height || shape[3].number != training.width)
-    return Error{"the model's input '" + graph.inputs[0].name + "' is not [N, 1, " + std::to_string(training.height) + ", " +
-                 std::to_string(training.width) + "], which the images are"};
+  const zoo::ImageShape &image = training.shape();
+  if (shape.size() != 4 || shape[1].number != image.channels || shape[2].number != image.height || shape[3].number != image.width)
+    return Error{"the model's input '" + graph.inputs[0].name + "' is not [N, " + std::to_string(image.channels) + ", " +
+                 std::to_string(image.height) + ", " + std::to_string(image.width) + "], which the images are"};
   const std::vector<Size> &outShape = graph.values[static_cast<size_t>(graph.outputs[logitsIndex(graph)].second)].shape;
-  uint8_t largest = std::max(*std::max_element(training.labels.begin(), training.labels.end()),
-                             *std::max_element(test.labels.begin(), test.labels.end()));
+  const uint16_t largest = std::max(training.largestLabel(), test.largestLabel());
   if (outShape.size() != 2 || outShape[1].number <= largest) return Error{"the model has no output [N, classes] for all labels"};
 
   if (!recipe.teacherModel.empty()) {
@@ -462,7 +476,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   else
     for (const Phase &p : recipe.phases) std::filesystem::remove(folder + "end-" + p.name + ".pt");
   for (size_t i = 0; i < correct.size(); ++i)
-    result.scores.push_back({recipe.phases[i].name, correct[i], test.count, recipe.phases[i].lastEpoch()});
+    result.scores.push_back({recipe.phases[i].name, correct[i], test.count(), recipe.phases[i].lastEpoch()});
 
   std::FILE *log = std::fopen((folder + "log.jsonl").c_str(), resumed ? "a" : "w");
   if (!log) return Error{folder + "log.jsonl: cannot write", ErrorKind::Environment};
@@ -473,7 +487,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
 
   Loader loader(training, graph.inputs[0]);
   size_t logits = logitsIndex(graph);
-  int64_t count = training.count;
+  int64_t count = training.count();
   if (count < recipe.batch) return Error{"fewer training images than one batch of " + std::to_string(recipe.batch)};
   int64_t shard = recipe.batch / recipe.shards;
 
@@ -640,7 +654,7 @@ Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo
   if (final.quantize) {
     // The score that counts is that of the file, computed as an artifact computes it.
     int64_t epochs = result.scores.back().epochs;
-    Score score{final.name, 0, static_cast<int64_t>(test.count), epochs};
+    Score score{final.name, 0, test.count(), epochs};
     Result<IntegerScore> integer = scoreIntegers(graph, result.tensors, test, options.threads);
     if (integer) {
       score.correct = integer->correct;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "Graph.h"
-#include "Idx.h"
+#include "Images.h"
 #include "Network.h"
 #include "Recipe.h"
 
@@ -38,16 +38,19 @@ struct TrainingOptions {
 /// What the integer model says of a test set.
 struct IntegerScore {
   int64_t correct = 0;
-  std::string predictionsSha256; ///< Of the classes, one byte each.
+  std::string predictionsSha256; ///< Of the classes, one byte each; two, little-endian, above 256 classes.
 };
 
 /// Takes the last `count` images out of a training set, to compare recipes on without a look at the test images. Kind Usage:
 /// none, or none left.
-Result<zoo::ImageSet> holdOut(zoo::ImageSet &training, int64_t count);
+Result<Images> holdOut(Images &training, int64_t count);
+
+/// The number of classes that the graph's logits have; 0 if it has no output [N, classes].
+int64_t classCount(const Graph &graph);
 
 /// Classifies with the integer model. Errors: what IntegerModel::create and the shapes say.
 Result<IntegerScore> scoreIntegers(const Graph &graph, const std::vector<std::pair<std::string, HostTensor>> &tensors,
-                                   const zoo::ImageSet &test, int64_t threads);
+                                   const Images &test, int64_t threads);
 
 struct TrainingResult {
   std::vector<Score> scores; ///< One per phase, after its last epoch.
@@ -57,7 +60,7 @@ struct TrainingResult {
 
 /// Trains, or goes on from the checkpoint in the work folder when it is of the same recipe and graph. Kind Environment with
 /// the message "interrupted" when stopRequested was set.
-Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const zoo::ImageSet &training, const zoo::ImageSet &test,
+Result<TrainingResult> train(const Graph &graph, const Recipe &recipe, const Images &training, const Images &test,
                              const TrainingOptions &options, const std::string &graphDigest);
 
 } // namespace triton::trainer

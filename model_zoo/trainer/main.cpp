@@ -1,5 +1,7 @@
 // triton-train: trains the network of an exported graph and writes its weights and manifest.
 #include "Graph.h"
+#include "Idx.h"
+#include "Images.h"
 #include "Recipe.h"
 #include "Training.h"
 #include "triton/Support/Sha256.h"
@@ -27,9 +29,13 @@ static const char *usage =
     "  --out FOLDER     where weights.safetensors and manifest.json go\n"
     "  --evaluate FILE  classify the test images with the integer model of a .safetensors file; prints JSON\n"
     "  --teacher FILE   graph of the recipe's teacher_model, --teacher-weights FILE its .safetensors file\n"
-    "  --data-dir DIR   IDX files in MNIST's layout (default /usr/share/datasets/fashion-mnist)\n"
+    "  --data-dir DIR   the data set: files of MNIST or CIFAR, or pictures in a folder for each class, in train/ and val/\n"
+    "                   (default /usr/share/datasets/fashion-mnist)\n"
+    "  --resize N       pictures: resize the shorter side to N and take the centre; --interpolation bilinear|bicubic\n"
+    "  --memory MB      keep data sets up to this size (default 2048); of larger folders a picture is decoded for each step\n"
     "  --threads N      how many parts of a batch run at once (default: as the machine has); no result depends on it\n"
-    "  --dataset NAME   name of the data set in the manifest (default fashion-mnist)\n"
+    "  --dataset NAME   name of the data set for the manifest (default: fashion-mnist for files in MNIST's layout, else the folder's);\n"
+    "                   --dataset-licence TEXT stands beside it\n"
     "  --work FOLDER    checkpoints and log (default OUT/train); an interrupted run goes on from here\n"
     "  --steps N        end every epoch after N batches (for tests)\n"
     "  --finish         write the weights of the last checkpoint instead of training on\n"
@@ -44,7 +50,8 @@ static int fail(const Error &error) {
 static void requestStop(int) { stopRequested = 1; }
 
 struct Options {
-  std::string graph, recipe, out, evaluate, teacher, teacherWeights, data = zoo::fashionMnistFolder(), dataset = "fashion-mnist";
+  std::string graph, recipe, out, evaluate, teacher, teacherWeights, data = zoo::fashionMnistFolder(), dataset, licence, interpolation;
+  int64_t resize = 0, memory = 2048;
   int64_t validate = 0; ///< Images held out of the training images; 0: none, and the test images score.
   TrainingOptions training;
 };
@@ -67,10 +74,14 @@ static Result<Options> readOptions(int argc, char **argv) {
                           : flag == "--teacher-weights" ? &o.teacherWeights
                           : flag == "--data-dir" ? &o.data
                           : flag == "--dataset" ? &o.dataset
+                          : flag == "--dataset-licence" ? &o.licence
+                          : flag == "--interpolation" ? &o.interpolation
                           : flag == "--work"    ? &o.training.workFolder
                                                 : nullptr;
     int64_t *number = flag == "--steps"        ? &o.training.maxSteps
                       : flag == "--validate"   ? &o.validate
+                      : flag == "--resize"     ? &o.resize
+                      : flag == "--memory"     ? &o.memory
                       : flag == "--threads"    ? &o.training.threads
                       : flag == "--eval-every" ? &o.training.evaluateEvery
                                                : nullptr;
@@ -87,6 +98,8 @@ static Result<Options> readOptions(int argc, char **argv) {
   if (o.graph.empty() || (o.evaluate.empty() && (o.recipe.empty() || o.out.empty())))
     return bad("--graph, --recipe and --out, or --graph and --evaluate, are needed");
   if (o.training.workFolder.empty()) o.training.workFolder = o.out + "/train";
+  if (!o.interpolation.empty() && !zoo::filterNamed(o.interpolation)) return bad("'--interpolation' is bilinear or bicubic");
+  if (o.resize > 1 << 15) return bad("'--resize' needs a length of at most 32768");
   return o;
 }
 
@@ -96,8 +109,12 @@ static json::Value manifestOf(const Options &options, const Recipe &recipe, cons
   m.append("name", recipe.model);
   m.append("model", "model.tri");
   m.append("entry", graph.model);
-  m.append("dataset", options.dataset);
-  m.append("dataset_licence", "MIT");
+  // Files in MNIST's layout are Fashion-MNIST, if nothing else is said; other data sets are called as their folder.
+  std::error_code error;
+  const bool usual = options.dataset.empty() && std::filesystem::exists(zoo::plainOrZipped(options.data + "/train-images-idx3-ubyte"), error);
+  const std::string folder = std::filesystem::path(options.data + "/.").lexically_normal().parent_path().filename().string();
+  m.append("dataset", usual ? "fashion-mnist" : options.dataset.empty() ? folder : options.dataset);
+  if (std::string licence = usual ? "MIT" : options.licence; !licence.empty()) m.append("dataset_licence", licence);
   m.append(options.validate ? "validation_images" : "test_images", result.scores.back().total);
   m.append("source", "trained by triton-train with recipe.json");
   m.append("weights", "weights.safetensors");
@@ -142,15 +159,35 @@ static Result<Graph> readGraph(const std::string &path, std::string &digest) {
   return Graph::parse(*text, path);
 }
 
+/// The training or test images, as the network takes them.
+static Result<Images> loadImages(const Options &options, const Graph &graph, bool training) {
+  if (graph.inputs.size() != 1) return Error{"networks are trained that take images and nothing else"};
+  const InputInfo &input = graph.inputs[0];
+  const std::vector<Size> &shape = graph.values[static_cast<size_t>(input.value)].shape;
+  bool image = shape.size() == 4;
+  for (size_t i = 1; image && i < 4; ++i) image = shape[i].number >= 1 && shape[i].number <= 1 << 16;
+  if (!image) return Error{"the model's input '" + input.name + "' is no [N, channels, height, width]"};
+  zoo::DataSetRequest request;
+  request.name = options.dataset;
+  request.folder = options.data;
+  request.training = training;
+  request.shape = {static_cast<uint32_t>(shape[1].number), static_cast<uint32_t>(shape[2].number), static_cast<uint32_t>(shape[3].number)};
+  request.classes = static_cast<uint32_t>(classCount(graph));
+  request.preparation.resize = static_cast<uint32_t>(options.resize);
+  if (!options.interpolation.empty()) request.preparation.filter = *zoo::filterNamed(options.interpolation);
+  request.threads = static_cast<unsigned>(options.training.threads);
+  return Images::load(request, static_cast<uint64_t>(options.memory) << 20);
+}
+
 static Result<void> evaluateFile(const Options &options, const Graph &graph) {
-  Result<zoo::ImageSet> test = zoo::readImageSet(options.data, false);
+  Result<Images> test = loadImages(options, graph, false);
   if (!test) return test.takeError();
   Result<Tensors> tensors = readTensors(options.evaluate);
   if (!tensors) return tensors.takeError();
   Result<IntegerScore> score = scoreIntegers(graph, *tensors, *test, options.training.threads);
   if (!score) return score.takeError();
   json::Object o;
-  o.append("images", static_cast<int64_t>(test->count));
+  o.append("images", test->count());
   o.append("correct", score->correct);
   o.append("predictions_sha256", score->predictionsSha256);
   std::printf("%s\n", json::write(json::Value(std::move(o))).c_str());
@@ -164,10 +201,12 @@ static Result<void> run(const Options &options) {
   if (!options.evaluate.empty()) return evaluateFile(options, *graph);
   Result<Recipe> recipe = Recipe::read(options.recipe);
   if (!recipe) return recipe.takeError();
-  Result<zoo::ImageSet> training = zoo::readImageSet(options.data, true);
+  Result<Images> training = loadImages(options, *graph, true);
   if (!training) return training.takeError();
-  Result<zoo::ImageSet> scored = options.validate ? holdOut(*training, options.validate) : zoo::readImageSet(options.data, false);
+  Result<Images> scored = options.validate ? holdOut(*training, options.validate) : loadImages(options, *graph, false);
   if (!scored) return scored.takeError();
+  if (!options.validate && !training->folder().empty() && training->folder() == scored->folder())
+    return Error{training->folder() + ": training and test images are the same; put them into train/ and val/, or hold some out with --validate N"};
 
   std::error_code ignored; // Writing fails with a message if this did.
   std::filesystem::create_directories(options.out, ignored);

@@ -1,6 +1,7 @@
 // `triton zoo train`, and the choice of the verb.
 #include "Compile.h"
 #include "FrontEnd.h"
+#include "Inputs.h"
 #include "Zoo.h"
 #include "triton/Tensor/Files.h"
 
@@ -71,7 +72,13 @@ static int zooTrain(const Arguments &arguments) {
     if (!exportGraph(arguments, **teacher, file, code)) return code;
     words.insert(words.end(), {"--teacher", file, "--teacher-weights", (*teacher)->weights});
   }
-  words.insert(words.end(), {"--data-dir", *data});
+  words.insert(words.end(), {"--data-dir", *data, "--dataset", model->dataset});
+  if (Result<std::optional<zoo::Dataset>> described = zoo::findDataset(model->dataset); described && *described && !(*described)->licence.empty())
+    words.insert(words.end(), {"--dataset-licence", (*described)->licence});
+  Result<std::optional<uint32_t>> resize = resizeOption(arguments);
+  if (!resize) return fail(arguments, resize.error());
+  if (uint32_t length = resize->value_or(model->preparation.resize))
+    words.insert(words.end(), {"--resize", std::to_string(length), "--interpolation", std::string(zoo::filterName(model->preparation.filter))});
   if (arguments.has(OptionId::Threads)) words.insert(words.end(), {"--threads", arguments.get(OptionId::Threads)});
   std::vector<char *> argv;
   for (std::string &word : words) argv.push_back(word.data());

@@ -13,16 +13,14 @@
 using namespace triton;
 using namespace triton::trainer;
 
-static zoo::ImageSet images(uint32_t count, uint64_t seed) {
-  zoo::ImageSet set;
-  set.count = count;
-  set.height = set.width = 4;
+static Images images(uint32_t count, uint64_t seed, const zoo::ImageShape &shape = {1, 4, 4}) {
+  std::vector<uint8_t> pixels;
+  std::vector<uint16_t> labels;
   for (uint32_t i = 0; i < count; ++i) {
-    auto label = static_cast<uint8_t>(splitMix(seed, i) & 1);
-    set.labels.push_back(label);
-    for (uint32_t p = 0; p < 16; ++p) set.pixels.push_back(static_cast<uint8_t>(splitMix(seed + 1, i * 16 + p) % 160 + 90 * label));
+    labels.push_back(splitMix(seed, i) & 1);
+    for (uint32_t p = 0; p < 16; ++p) pixels.push_back(static_cast<uint8_t>(splitMix(seed + 1, i * 16 + p) % 160 + 90u * labels.back()));
   }
-  return set;
+  return Images::of(shape, std::move(pixels), std::move(labels));
 }
 
 static const char *recipeText = R"({"model": "tiny", "seed": 5, "batch": 16, "shards": 2, "augment": {"flip": true, "shift": 1},
@@ -231,20 +229,19 @@ TEST_F(TrainerRun, APhaseThatStopsEarlyHasTheFirstEpochsOfItsSchedule) {
 }
 
 TEST(TrainerHoldOut, TakesTheLastImages) {
-  zoo::ImageSet all = images(50, 1), rest = all;
-  Result<zoo::ImageSet> last = holdOut(rest, 20);
+  Images all = images(50, 1), rest = all;
+  Result<Images> last = holdOut(rest, 20);
   ASSERT_TRUE(last);
-  EXPECT_EQ(rest.count, 30u);
-  EXPECT_EQ(last->count, 20u);
-  EXPECT_EQ(last->height, 4u);
-  EXPECT_EQ(last->width, 4u);
-  std::vector<uint8_t> labels = rest.labels, pixels = rest.pixels;
-  labels.insert(labels.end(), last->labels.begin(), last->labels.end());
-  pixels.insert(pixels.end(), last->pixels.begin(), last->pixels.end());
-  EXPECT_EQ(labels, all.labels);
-  EXPECT_EQ(pixels, all.pixels);
-  EXPECT_EQ(last->labels.size(), 20u);
-  EXPECT_EQ(last->pixels.size(), 20u * 16);
+  ASSERT_EQ(rest.count(), 30);
+  ASSERT_EQ(last->count(), 20);
+  EXPECT_EQ(last->shape().height, 4u);
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < 50; ++i) {
+    const Images &part = i < 30 ? rest : *last;
+    const int64_t at = i < 30 ? i : i - 30;
+    EXPECT_EQ(part.label(at), all.label(i));
+    EXPECT_EQ(part.pixels(at, buffer), all.pixels(i, buffer));
+  }
   EXPECT_FALSE(holdOut(rest, 30));
   EXPECT_FALSE(holdOut(rest, 0));
 }
@@ -267,9 +264,7 @@ TEST_F(TrainerRun, RefusesAGraphThatDoesNotFit) {
   Result<Network> net = Network::create(*graph, 1);
   ASSERT_FALSE(net);
   EXPECT_NE(net.error().message.find("does not know the operation 'warp'"), std::string::npos);
-  zoo::ImageSet wide = images(32, 1);
-  wide.width = 8;
-  wide.height = 2;
+  Images wide = images(32, 1, {1, 2, 8});
   Result<Graph> good = Graph::parse(tinyGraph(), "g");
   Result<Recipe> recipe = Recipe::parse(recipeText, "r");
   TrainingOptions options;
