@@ -17,7 +17,7 @@ typedef struct tri_adds_masks {
   uint16_t negative[2][TRI_ADDS_CHUNK + TRI_ADDS_STRIDE]; /* weight -1 */
 } tri_adds_masks;
 
-/* Nobody wants any of `count` inputs. */
+/* None of `outputs` outputs wants any of `count` inputs. */
 void tri_adds_masks_clear(tri_adds_masks *masks, uint32_t count, uint32_t outputs);
 
 static inline void tri_adds_masks_add(tri_adds_masks *masks, uint32_t input, uint32_t output, int8_t weight) {
