@@ -57,15 +57,16 @@ static std::vector<std::vector<int64_t>> readShapes(const std::filesystem::path 
   return out;
 }
 
-static Shape convolution(const std::vector<int64_t> &v) {
-  Shape out{"conv.tri", "conv", fmt::format("{}x{}x{}/{}k{}s{}g{}", v[0], v[1], v[2], v[3], v[4], v[5], v[6]), {}};
+/// `suffix` of the program: "_trit" for ternary activations.
+static Shape convolution(const std::vector<int64_t> &v, const std::string &suffix) {
+  Shape out{"conv" + suffix + ".tri", "conv", fmt::format("{}x{}x{}/{}k{}s{}g{}", v[0], v[1], v[2], v[3], v[4], v[5], v[6]), {}};
   const char *names[] = {"channels", "height", "width", "outputs", "kernel", "stride", "groups"};
   for (size_t i = 0; i < 7; ++i) out.defines.push_back(fmt::format("{}={}", names[i], v[i]));
   return out;
 }
 
-static Shape linear(const std::vector<int64_t> &v) {
-  return {"linear.tri", "fc", fmt::format("{}x{}b{}", v[0], v[1], v[2]), {fmt::format("inputs={}", v[0]), fmt::format("outputs={}", v[1])}, v[2]};
+static Shape linear(const std::vector<int64_t> &v, const std::string &suffix) {
+  return {"linear" + suffix + ".tri", "fc", fmt::format("{}x{}b{}", v[0], v[1], v[2]), {fmt::format("inputs={}", v[0]), fmt::format("outputs={}", v[1])}, v[2]};
 }
 
 int main(int argc, char **argv) {
@@ -73,13 +74,14 @@ int main(int argc, char **argv) {
   for (const auto &file : std::filesystem::directory_iterator(TRITON_BENCH_SHAPES)) files.push_back(file.path());
   std::sort(files.begin(), files.end());
   for (const std::filesystem::path &file : files) {
-    const bool dense = file.stem() == "linear";
+    const std::string stem = file.stem().string(), suffix = stem.ends_with("_trit") ? "_trit" : "";
+    const bool dense = stem.starts_with("linear");
     for (const std::vector<int64_t> &row : readShapes(file)) {
       if (row.size() != (dense ? 3u : 7u)) {
         fmt::print(stderr, "triton-bench-kernels: error: {}: a line has {} numbers\n", file.string(), row.size());
         return 1;
       }
-      Shape shape = dense ? linear(row) : convolution(row);
+      Shape shape = dense ? linear(row, suffix) : convolution(row, suffix);
       for (int threads : {1, 2})
         benchmark::RegisterBenchmark(fmt::format("{}/{}/{}t", file.stem().string(), shape.name, threads).c_str(), measureLayer, shape, threads)
             ->UseManualTime()

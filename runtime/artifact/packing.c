@@ -118,3 +118,34 @@ void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8
     }
   }
 }
+
+size_t tri_codes_bytes(const tri_panel_layout *layout) {
+  if (!layout->kr || layout->kr > TRITS_PER_BYTE || layout->nr % 2) return 0;
+  const size_t bytes = tri_panel_bytes(layout);
+  return bytes / layout->kr;
+}
+
+void tri_pack_codes(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out) {
+  const size_t o = layout->o, ko = layout->ko, ki = layout->ki, nr = layout->nr, kr = layout->kr, half = nr / 2;
+  const size_t panels = (o - 1) / nr + 1, groups = (ki - 1) / kr + 1;
+  unsigned zero = 0;
+  for (size_t r = 0; r < kr; ++r) zero = zero * 3 + 1;
+  for (size_t panel = 0; panel < panels; ++panel) {
+    const size_t channels = panel * nr + nr <= o ? nr : o - panel * nr;
+    for (size_t tap = 0; tap < ko; ++tap, out += groups * nr) {
+      if (channels < nr) memset(out, (int)zero, groups * nr);
+      for (size_t c = 0; c < channels; ++c) {
+        const int8_t *from = trits + ((panel * nr + c) * ko + tap) * ki;
+        uint8_t *to = out + 2 * (c % half) + c / half;
+        for (size_t g = 0; g < groups; ++g) {
+          unsigned code = 0;
+          for (size_t r = 0; r < kr; ++r) {
+            const size_t run = r * groups, step = (run < ki - groups ? run : ki - groups) + g;
+            code = code * 3 + (unsigned)(step >= run ? from[step] + 1 : 1);
+          }
+          to[g * nr] = (uint8_t)code;
+        }
+      }
+    }
+  }
+}

@@ -3,6 +3,7 @@
  *   t5  on disk: five trits a byte, base 3: byte = sum (t[i] + 1) * 3^i, i = 0..4; the last byte is filled with t = 0. 1.6 bits a trit.
  *   i8  in memory: one byte a weight.
  *   t2  in memory: two bits a trit, code t + 1: see tri_pack_panels2.
+ *   codes in memory: a byte for two or three trits of one channel: see tri_pack_codes.
  *
  * Canonical order on disk is [O][KO][KI]: output channel, outer reduction (kernel taps, row-major), inner reduction (input
  * channels of the group). Panels in memory are [ceil(O/NR)][KO][ceil(KI/KR)][NR][KR]: NR output channels side by side, KR consecutive
@@ -50,6 +51,15 @@ size_t tri_panel2_bytes(const tri_panel_layout *layout);
 /* Lays canonical trits out as t2 panels: as i8 panels, but a byte holds four groups of KR steps. In group G the byte of a channel and a
  * step j < KR has the trit of step (4 * G + g) * KR + j, plus 1, at its bits 2 * g and 2 * g + 1; what lies outside is 0, so 1. */
 void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out);
+
+/* Bytes of the codes. 0 if the layout is not valid (nr even, kr at most 5) or the size does not fit. */
+size_t tri_codes_bytes(const tri_panel_layout *layout);
+
+/* Lays canonical trits out as codes: [ceil(O/NR)][KO][G][NR] with G = ceil(KI/KR). A code is KR trits of one channel in base 3,
+ * sum (t + 1) * 3^(KR - 1 - r) over r < KR. For code g trit r is that of step min(r * G, KI - G) + g, so that runs of steps never go
+ * beyond KI; a step that a run before has already is 0 here. Channels j and NR / 2 + j of a panel stand side by side at bytes 2 * j and
+ * 2 * j + 1. What lies outside O is zero trits. */
+void tri_pack_codes(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #include "StepContext.h"
 
 #include "../Generators/Adds.h"
+#include "../Generators/Lookup.h"
 #include "../Generators/Winograd.h"
 
 #include "ternary/Constants.h"
@@ -64,6 +65,15 @@ public:
     p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(nr), p.kr = uint32_t(kr);
     int64_t group = twoBit ? 4 * kr : kr;
     p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + group - 1) / group) * nr * kr);
+    return place(p);
+  }
+
+  /// Codes of the trits for look-ups.
+  Val lookupCodes(int64_t o, int64_t ko, int64_t ki, const LookupChoice &choice) {
+    Placement p;
+    p.kind = Placement::Codes;
+    p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(choice.bytes), p.kr = uint32_t(choice.trits);
+    p.arenaBytes = uint64_t((o + choice.bytes - 1) / choice.bytes * ko * ((ki + choice.trits - 1) / choice.trits) * choice.bytes);
     return place(p);
   }
 
@@ -220,6 +230,11 @@ bool isUnsignedValue(Value v) {
   QuantType q = quantOf(v);
   return q && !q.isSigned();
 }
+/// True if all codes of a value are -1, 0 or 1.
+bool isTernary(Value v) {
+  QuantType q = quantOf(v);
+  return q ? q.isSigned() && q.getLo() >= -1 && q.getHi() <= 1 : isa<TritType>(tensorOf(v).getElementType());
+}
 PlaneStrides planeOf(const Layout &l) { return {l.strides[0], l.strides[2], l.strides[3]}; }
 
 std::string actName(Value x) {
@@ -250,6 +265,16 @@ LayerChoice describe(const std::string &layer, const std::string &algorithm, con
   choice.algorithm = algorithm + " " + tile.name();
   choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + "i8 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
   choice.reason = std::string(dot ? dot : dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
+  return choice;
+}
+
+/// A product of trits by trits from a table. `form`: "convolution" or "GEMM".
+LayerChoice describeLookup(const std::string &layer, const LookupChoice &lookup, const char *form) {
+  LayerChoice choice;
+  choice.layer = layer;
+  choice.algorithm = std::string(form) + " by look-up " + lookup.name();
+  choice.packing = "t5 on disk, codes of " + std::to_string(lookup.trits) + " trits by " + std::to_string(lookup.bytes) + " outputs";
+  choice.reason = "trits by trits, " + std::to_string(lookup.trits * lookup.bytes) + " products a look-up";
   return choice;
 }
 
@@ -295,28 +320,35 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
                               weights.sumBound(shape.outputs, 255), batch);
   bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
+  std::optional<LookupChoice> lookup;
+  if (weights.trits && isTernary(op.getX()) && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Lookup))
+    lookup = chooseLookup(c.k.target(), shape, tile, batch);
+  bool looksUp = lookup && (c.convolutions == ConvAlgorithm::Lookup || (lookup->pays() && (!transforms || lookup->cost < winograd->cost)));
+  transforms = transforms && !looksUp;
   std::optional<AddsChoice> adds;
   if (weights.trits && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Adds))
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
   bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
-                        adds->cost < (transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
+                        adds->cost < (looksUp ? lookup->cost : transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
   bool tooLong = codes && adds->codeBytes > c.codeBudget;
   codes = codes && !tooLong;
   if (codes)
     c.codeBudget -= adds->codeBytes;
   transforms = transforms && !codes;
+  looksUp = looksUp && !codes;
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)
+               : looksUp       ? weights.lookupCodes(shape.outputs, kh * kw, channels, *lookup)
                : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
                : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
                                : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
   bool corrects = transforms || codes ? x.excess : tile.dot.biased();
-  Val start = corrects ? weights.biasedStart(shape.outputs) : Val();
+  Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits)) : corrects ? weights.biasedStart(shape.outputs) : Val();
   Val residual;
   End at = end;
   if (codes)
     at.scratch = c.scratch(addsScratch(shape, *adds, end.epilogue));
-  else if (int64_t bytes = transforms ? winogradScratch(shape, *winograd) : convScratch(shape, tile))
+  else if (int64_t bytes = looksUp ? lookupScratch(shape, *lookup) : transforms ? winogradScratch(shape, *winograd) : convScratch(shape, tile))
     at.scratch = c.scratch(bytes);
   if constexpr (std::is_same_v<Conv, FusedConv2dOp>)
     if (op.getResidual()) {
@@ -333,12 +365,13 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   {
     Detached detached(c.k);
     function = codes        ? emitAdds(c.k, "adds" + label.substr(4), shape, *adds, isUnsignedValue(op.getX()), x.excess, end.epilogue)
+               : looksUp    ? emitLookupConv(c.k, "lookup" + label.substr(4), shape, *lookup, end.epilogue)
                : transforms ? emitWinograd(c.k, "winograd" + label.substr(4), shape, *winograd, end.epilogue)
                             : emitConv(c.k, label, shape, tile, end.epilogue);
   }
   callProduct(c, function, first, panels, start, at, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   std::string costs;
-  if (winograd || adds) {
+  if (winograd || adds || lookup) {
     char text[64];
     auto million = [&](double instructions, const char *how) {
       snprintf(text, sizeof text, "%.2f M %s", instructions / 1e6, how);
@@ -348,6 +381,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
       million(winograd->cost, "by Winograd");
     if (adds)
       million(adds->cost, "as code");
+    if (lookup)
+      million(lookup->cost, "by look-up");
     million(directInstructions(c.k.target(), shape, tile, batch), "directly");
     if (tooLong)
       costs += "; the code does not fit the budget";
@@ -361,6 +396,12 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     char text[64];
     snprintf(text, sizeof text, "vpaddw on planes; about %.2f MB of code", double(adds->codeBytes) / 1e6);
     choice.reason = text + costs;
+    return choice;
+  }
+  if (looksUp) {
+    c.work = lookup->cost / lookup->directCost;
+    LayerChoice choice = describeLookup(layer, *lookup, "convolution");
+    choice.reason += costs;
     return choice;
   }
   if (transforms) {
@@ -431,19 +472,34 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   Val rows = out.isDynamic() ? c.batch * k.index(rowsPerUnit) : k.index(rowsPerUnit);
   if (!out.isDynamic())
     tile.positions = std::min(tile.positions, rowsPerUnit);
-  shape.twoBit = twoBitTakes(k.target(), shape, weights.trits);
-  Val panels = weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), shape.twoBit);
-  Val start = tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
+  std::optional<LookupChoice> lookup;
+  if (weights.trits && isTernary(op.getX()) && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Lookup))
+    lookup = chooseLookup(k.target(), shape, tile);
+  if (lookup && c.convolutions == ConvAlgorithm::Cheapest && !lookup->pays())
+    lookup.reset();
+  shape.twoBit = !lookup && twoBitTakes(k.target(), shape, weights.trits);
+  Val panels = lookup ? weights.lookupCodes(w[0], ko, ki, *lookup) : weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), shape.twoBit);
+  Val start = lookup ? c.table("lookup", lookupTable(lookup->trits)) : tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
   End at = end;
   if (shape.twoBit)
     at.scratch = c.scratch(twoBitScratch(shape, tile));
+  if (lookup)
+    at.scratch = c.scratch(lookupScratch(shape, *lookup));
   std::string label = "linear_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
   std::string function;
   {
     Detached detached(k);
-    function = emitLinear(k, label, shape, tile, end.epilogue);
+    function = lookup ? emitLookupLinear(k, "lookup_" + label, shape, *lookup, end.epilogue) : emitLinear(k, label, shape, tile, end.epilogue);
   }
   callProduct(c, function, x, panels, start, at, residual, c.view(op.getResult()).base, rows);
+  if (lookup) {
+    c.work = lookup->cost / lookup->directCost;
+    LayerChoice choice = describeLookup(layer, *lookup, "GEMM");
+    char text[96];
+    snprintf(text, sizeof text, "; estimated vector instructions of a row: %.3f M by look-up, %.3f M directly", lookup->cost / 1e6, lookup->directCost / 1e6);
+    choice.reason += text + more;
+    return choice;
+  }
   if (shape.twoBit)
     more += "; as bytes the weights would not fit the first-level cache";
   LayerChoice choice = describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);

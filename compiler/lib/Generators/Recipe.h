@@ -5,6 +5,7 @@
 #pragma once
 
 #include "Adds.h"
+#include "Lookup.h"
 #include "Winograd.h"
 
 #include "llvm/ADT/bit.h"
@@ -78,6 +79,10 @@ private:
   void add(const WinogradChoice &c) {
     const auto &[tile, groupRows, cost, directCost] = c;
     fields(tile, groupRows, cost, directCost);
+  }
+  void add(const LookupChoice &c) {
+    const auto &[trits, bytes, vectors, positions, cost, directCost] = c;
+    fields(trits, bytes, vectors, positions, cost, directCost);
   }
   void add(const tri_adds_layout &l) {
     const auto &[o, ko, ki, pitch, plane, chunk, vector] = l;

@@ -126,6 +126,39 @@ TEST(PackPanels2, HoldFourGroupsInAByte) {
   EXPECT_EQ(tri_panel2_bytes(&huge), 0u);
 }
 
+TEST(PackCodes, HoldEachTritOnce) {
+  uint32_t seed = 700;
+  for (uint32_t o : {1u, 4u, 17u, 33u})
+    for (uint32_t ko : {1u, 3u})
+      for (uint32_t ki : {1u, 2u, 3u, 4u, 5u, 7u, 16u, 64u})
+        for (uint32_t nr : {2u, 16u})
+          for (uint32_t kr : {1u, 2u, 3u, 5u}) {
+            const tri_panel_layout layout = {o, ko, ki, nr, kr};
+            const std::vector<int8_t> weights = randomTrits(size_t(o) * ko * ki, seed++);
+            const uint32_t panels = (o + nr - 1) / nr, groups = (ki + kr - 1) / kr;
+            ASSERT_EQ(tri_codes_bytes(&layout), size_t(panels) * ko * groups * nr);
+            std::vector<uint8_t> out(tri_codes_bytes(&layout) + 1, 255);
+            tri_pack_codes(weights.data(), &layout, out.data());
+            ASSERT_EQ(out.back(), 255);
+            // A sum over codes counts each step once: the product with activations that tell steps apart.
+            for (uint32_t channel = 0; channel < panels * nr; ++channel)
+              for (uint32_t t = 0; t < ko; ++t) {
+                std::vector<int> found(ki, 0);
+                for (uint32_t g = 0; g < groups; ++g) {
+                  const uint32_t in = channel % nr, half = nr / 2;
+                  int code = out[((size_t(channel / nr) * ko + t) * groups + g) * nr + 2 * (in % half) + in / half];
+                  for (uint32_t r = kr; r-- > 0; code /= 3) found[std::min(r * groups, ki - groups) + g] += code % 3 - 1;
+                  ASSERT_EQ(code, 0);
+                }
+                for (uint32_t k = 0; k < ki; ++k)
+                  ASSERT_EQ(found[k], channel < o ? weights[(size_t(channel) * ko + t) * ki + k] : 0)
+                      << o << ' ' << ko << ' ' << ki << ' ' << nr << ' ' << kr;
+              }
+          }
+  for (const tri_panel_layout &wrong : {tri_panel_layout{1, 1, 1, 3, 2}, tri_panel_layout{1, 1, 1, 2, 6}, tri_panel_layout{1, 1, 1, 2, 0}})
+    EXPECT_EQ(tri_codes_bytes(&wrong), 0u);
+}
+
 TEST(PackPanels, SizesThatDoNotFitAreZero) {
   const auto bytes = [](uint32_t o, uint32_t ko, uint32_t ki, uint32_t nr, uint32_t kr) {
     const tri_panel_layout layout = {o, ko, ki, nr, kr};

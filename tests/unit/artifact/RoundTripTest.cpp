@@ -160,7 +160,17 @@ TEST(RoundTrip, WrongModelsAreNotWritten) {
          Placement &p = m.variants[0].placements[1];
          p.o = p.ko = p.ki = UINT32_MAX;
        }},
-      {"metadata: placement 0 has kind 4", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(4); }},
+      {"metadata: placement 0 has kind 5", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(5); }},
+      {"metadata: placement 0 has a panel layout that is not that of blob 0",
+       [](auto &m) { // a code holds five trits at most
+         Placement &p = m.variants[0].placements[1];
+         p.kind = Placement::Codes, p.kr = 6;
+       }},
+      {"metadata: placement 1 has codes for blob 1, which holds no trits",
+       [](auto &m) {
+         Placement &p = m.variants[0].placements[0];
+         p.kind = Placement::Codes, p.o = 1, p.ko = 1, p.ki = 16, p.nr = 16, p.kr = 2;
+       }},
       {"metadata: placement 0 has a chunk but makes no code", [](auto &m) { m.variants[0].placements[1].chunk = 8; }},
       {"metadata: placement 0 has a chunk but makes no code", [](auto &m) { m.variants[0].placements[1].vector = 32; }},
       {"metadata: placement 0 has a layout of code that is not that of blob 0", [](auto &m) { m.variants[0].placements[1].kind = Placement::Adds; }},

@@ -1,5 +1,6 @@
 // The generated assembly of products: in no innermost loop with a dot product do vectors go to the stack or come from there.
 #include "Emit.h"
+#include "Lookup.h"
 #include "TestName.h"
 #include "Winograd.h"
 
@@ -77,8 +78,10 @@ ConvShape shapeOf(const ConvCase &c) {
   return shape;
 }
 
+enum class Form { Direct, Winograd, Lookup };
+
 /// A convolution's code, called from one public function.
-std::string convAssembly(const TargetDesc &target, const ConvCase &c, bool winograd = false) {
+std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct) {
   ConvShape shape = shapeOf(c);
   Epilogue epilogue;
   epilogue.hi = 255;
@@ -90,7 +93,9 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, bool winog
   KernelBuilder k(*module, target);
   TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(target, shape));
   std::string function;
-  if (winograd)
+  if (form == Form::Lookup)
+    function = emitLookupConv(k, "lookup", shape, *chooseLookup(target, shape, tile, 1), epilogue);
+  else if (form == Form::Winograd)
     function = emitWinograd(k, "winograd", shape, *chooseWinograd(target, shape, tile, true, c.actUnsigned, c.excess, 1.0, 1), epilogue);
   else
     function = emitConv(k, "conv", shape, tile, epilogue);
@@ -150,12 +155,26 @@ TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {
                             ConvCase{256, 256, 3, 1, 14, false, false, true}, ConvCase{512, 512, 3, 1, 7, true, false, true},
                             ConvCase{33, 20, 3, 1, 9, true, false, true}, ConvCase{48, 16, 3, 1, 112, true, false, true}}) {
     std::string what = std::string(GetParam()) + ", Winograd, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
-    size_t dots = countDots(parse(convAssembly(*target, c, true)), target->hasVnni ? "vpdpwssd" : "pmaddwd", what);
+    size_t dots = countDots(parse(convAssembly(*target, c, Form::Winograd)), target->hasVnni ? "vpdpwssd" : "pmaddwd", what);
     EXPECT_GE(dots, 1u) << what << ": no loop with a dot product was found";
   }
 }
 
+TEST_P(InnerLoops, OfLookupsDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  if (!lookupTrits(*target))
+    GTEST_SKIP() << "the form is not generated for " << GetParam();
+  for (const ConvCase &c : {ConvCase{64, 64, 3, 1, 56, false, true, true}, ConvCase{128, 256, 3, 2, 14, false, true, true},
+                            ConvCase{512, 512, 3, 1, 7, false, false, true}, ConvCase{16, 24, 3, 1, 12, false, false, true},
+                            ConvCase{256, 128, 1, 1, 28, false, false, true}, ConvCase{3, 40, 5, 2, 33, false, true, true}}) {
+    std::string what = std::string(GetParam()) + ", look-up, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
+    size_t dots = countDots(parse(convAssembly(*target, c, Form::Lookup)), lookupTrits(*target) == 3 ? "vpermb" : "pshufb", what);
+    EXPECT_GE(dots, 1u) << what << ": no loop with a look-up was found";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, InnerLoops,
-                         testing::Values("x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni"), [](const auto &info) { return triton::test::testName(info.param); });
+                         testing::Values("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+vbmi"), [](const auto &info) { return triton::test::testName(info.param); });
 
 } // namespace

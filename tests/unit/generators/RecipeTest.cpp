@@ -24,6 +24,7 @@ struct Inputs {
   WinogradChoice winograd;
   ConvShape pointwise;
   AddsChoice adds;
+  LookupChoice lookup;
   Epilogue epilogue;
 };
 
@@ -58,6 +59,10 @@ const Generator kGenerators[] = {
      [](const TargetDesc &target, const Inputs &in) {
        return isX86(target) && target.vectorBytes >= 32 && in.epilogue.out == Epilogue::Out::Codes && in.epilogue.scale == Epilogue::Scale::None && in.epilogue.bounded;
      }},
+    {"lookup conv", [](KernelBuilder &k, const Inputs &in) { return emitLookupConv(k, "f", in.conv, in.lookup, in.epilogue); },
+     [](const TargetDesc &target, const Inputs &) { return lookupTrits(target) != 0; }},
+    {"lookup linear", [](KernelBuilder &k, const Inputs &in) { return emitLookupLinear(k, "f", in.linear, in.lookup, in.epilogue); },
+     [](const TargetDesc &target, const Inputs &in) { return lookupTrits(target) != 0 && in.linear.reduction.levels.empty() && !in.linear.twoBit; }},
 };
 
 Inputs baseFor(const TargetDesc &target) {
@@ -83,6 +88,9 @@ Inputs baseFor(const TargetDesc &target) {
   in.pointwise.x = {16384, 1024, 64}, in.pointwise.out = in.pointwise.residual = {12288, 768, 48};
   in.adds.layout = {48, 1, 64, 16, 288, 64, 32};
   in.adds.bandRows = 16, in.adds.blocks = 16, in.adds.codeStride = 320, in.adds.functionBytes = 4096;
+  in.lookup.trits = lookupTrits(target);
+  in.lookup.bytes = target.vectorBytes;
+  in.lookup.vectors = 2, in.lookup.positions = 4;
   in.epilogue.hi = 255;
   in.epilogue.bounded = true;
   return in;
@@ -182,7 +190,12 @@ const Change kChanges[] = {
      }},
     {"wide rows", [](Inputs &in) { in.tile.dot.kind = DotKind::MaddWd, in.tile.dot.wide = true; }},
     {"cost",
-     [](Inputs &in) { in.winograd.cost = in.adds.cost = 3, in.winograd.directCost = in.adds.directCost = 4, in.adds.codeBytes = 99; }},
+     [](Inputs &in) {
+       in.winograd.cost = in.adds.cost = in.lookup.cost = 3, in.adds.codeBytes = 99;
+       in.winograd.directCost = in.adds.directCost = in.lookup.directCost = 4;
+     }},
+    {"lookup: vectors", [](Inputs &in) { in.lookup.vectors = 1; }},
+    {"lookup: positions", [](Inputs &in) { in.lookup.positions = 5; }},
     {"adds: pitch", [](Inputs &in) { in.adds.layout.pitch = 18; }},
     {"adds: plane", [](Inputs &in) { in.adds.layout.plane = 320; }},
     {"adds: chunk", [](Inputs &in) { in.adds.layout.chunk = 32; }},

@@ -35,6 +35,7 @@ enum class ConvAlgorithm : uint8_t {
   Direct,
   Winograd, ///< wherever its generator takes the shape, whatever it costs: for tests and measurements
   Adds,     ///< the same for weights as code
+  Lookup,   ///< the same for products of trits by trits from a table; linear layers too
 };
 
 struct CodegenOptions {

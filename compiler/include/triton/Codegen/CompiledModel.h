@@ -38,6 +38,7 @@ struct Placement {
     Panels, ///< canonical [O][KO][KI] i8 or trits to i8 panels (runtime/artifact/packing.h)
     Panels2, ///< trits to panels of two bits a trit
     Adds,    ///< trits to code; the arena gets the addresses of its functions (runtime/artifact/adds.h)
+    Codes,   ///< trits to codes of two or three trits
   } kind = Copy;
   uint32_t blob = 0;
   uint64_t arenaOffset = 0;        ///< a multiple of 64
