@@ -290,6 +290,8 @@ private:
     if (options.optLevel >= 2) {
       auto choice = lowerTiledProduct(c, step.op, step.layer);
       if (!choice)
+        choice = lowerRealProduct(c, step.op, step.layer);
+      if (!choice)
         choice = lowerVectorPool(c, step.op, step.layer);
       if (choice) {
         if (options.optLevel >= 3)
@@ -300,7 +302,7 @@ private:
         return {};
       }
     }
-    if (options.optLevel >= 2 && lowerVectorQuantise(c, step.op))
+    if (options.optLevel >= 2 && (lowerVectorQuantise(c, step.op) || lowerVectorElements(c, step.op) || lowerVectorRows(c, step.op)))
       return {};
     c.plainLoops = true;
     if (!lowerByLoops(c, step.op))

@@ -3,6 +3,8 @@
 // other reader and the affine end's channels are the product's.
 #include "FuseProducts.h"
 
+#include "Layout.h"
+
 #include "ternary/Constants.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -65,8 +67,24 @@ static void fuse(AffineOp affine, RewriterBase &rewriter) {
   rewriter.eraseOp(product);
 }
 
+/// A convolution of reals reads channels side by side, within a halo. An argument lies as the caller laid it, so it is copied first.
+static void copyArgument(Conv2dOp conv, RewriterBase &rewriter) {
+  auto argument = dyn_cast<BlockArgument>(conv.getX());
+  if (!argument || !isRealConv(conv))
+    return;
+  rewriter.setInsertionPoint(conv);
+  int64_t channels = tensorOf(argument).getDimSize(1);
+  auto copy = rewriter.create<SliceOp>(conv.getLoc(), TypeRange(argument.getType()), argument, rewriter.getI64IntegerAttr(1), rewriter.getI64IntegerAttr(0),
+                                       rewriter.getI64IntegerAttr(channels));
+  rewriter.modifyOpInPlace(conv, [&] { conv.getXMutable().assign(copy.getResult()); });
+}
+
 void fuseProducts(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
+  llvm::SmallVector<Conv2dOp> convolutions;
+  function.walk([&](Conv2dOp conv) { convolutions.push_back(conv); });
+  for (Conv2dOp conv : convolutions)
+    copyArgument(conv, rewriter);
   llvm::SmallVector<Operation *> matmuls, affines;
   function.walk([&](Operation *op) {
     if (isa<MatmulOp>(op))

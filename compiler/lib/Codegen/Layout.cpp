@@ -108,15 +108,31 @@ static bool isConstantWeight(Value w) {
 /// -128 as a plain int8 would leave the range in which every dot product is exact; codes never hold it.
 static bool isTiledInput(Value x) { return isByteCode(x) && isa<QuantType, TritType>(tensorOf(x).getElementType()); }
 
-bool isTiledConv(Operation *op) {
-  auto fits = [](auto conv) {
-    return conv.getGroups() == 1 && !conv.getKGroups() && isTiledInput(conv.getX()) && isConstantWeight(conv.getW());
+/// A convolution of codes that the tiled generator takes, if it takes so many groups.
+static bool isCodeConv(Operation *op, llvm::function_ref<bool(uint64_t groups)> takes) {
+  auto fits = [&](auto conv) {
+    return takes(conv.getGroups()) && !conv.getKGroups() && isTiledInput(conv.getX()) && isConstantWeight(conv.getW());
   };
   if (auto conv = dyn_cast<Conv2dOp>(op))
     return fits(conv) && !conv.getBias() && tensorOf(conv.getResult()).getElementType().isInteger(32);
   if (auto conv = dyn_cast<FusedConv2dOp>(op))
     return fits(conv) && !conv.getPoolKernel();
   return false;
+}
+
+bool isTiledConv(Operation *op) {
+  return isCodeConv(op, [](uint64_t groups) { return groups == 1; });
+}
+
+bool isGroupedConv(Operation *op) {
+  return !isDepthwiseConv(op) && isCodeConv(op, [](uint64_t groups) { return groups > 1; });
+}
+
+bool isRealConv(Operation *op) {
+  auto conv = dyn_cast<Conv2dOp>(op);
+  if (!conv || conv.getKGroups() || !tensorOf(conv.getX()).getElementType().isF32() || !tensorOf(conv.getResult()).getElementType().isF32())
+    return false;
+  return isConstantWeight(conv.getW()) || (conv.getW().getDefiningOp<ConstantOp>() && tensorOf(conv.getW()).getElementType().isF32());
 }
 
 bool isDepthwiseConv(Operation *op) {
@@ -170,7 +186,7 @@ Layouts chooseLayouts(func::FuncOp function, int optLevel) {
         classes.unionSets(images[0].getAsOpaquePointer(), images[i].getAsOpaquePointer());
       if (!images.empty() && isa<MaxPoolOp, AvgPoolOp, Conv2dOp, FusedConv2dOp>(op))
         wantsImage.push_back(images[0]);
-      if (isTiledConv(op) || isDepthwiseConv(op)) {
+      if (isTiledConv(op) || isDepthwiseConv(op) || isGroupedConv(op) || isRealConv(op)) {
         auto padding = isa<Conv2dOp>(op) ? cast<Conv2dOp>(op).getPadding() : cast<FusedConv2dOp>(op).getPadding();
         auto &h = halo[op->getOperand(0)];
         h.first = std::max(h.first, padding[0]);
@@ -224,7 +240,7 @@ enum class ExcessUse : uint8_t { Gains, Copes, Fails };
 
 ExcessUse excessUse(Operation *op, Value v, const TargetDesc &target) {
   auto trits = [](Value w) { return isa<TritType>(tensorOf(w).getElementType()); };
-  bool conv = isTiledConv(op), linear = isTiledLinear(op);
+  bool conv = isTiledConv(op) || isGroupedConv(op), linear = isTiledLinear(op);
   if (conv || linear) {
     if (op->getOperand(0) != v)
       return ExcessUse::Copes; // a residual
@@ -243,7 +259,7 @@ void chooseExcess(Layouts &layouts, const TargetDesc &target, llvm::function_ref
     Operation *def = v.getDefiningOp();
     if (layout.elem != Elem::I8 || !isa<QuantType, TritType>(tensorOf(v).getElementType()) || !def || !free(v))
       continue;
-    bool products = isTiledConv(def) || isTiledLinear(def) || isDepthwiseConv(def);
+    bool products = isTiledConv(def) || isTiledLinear(def) || isDepthwiseConv(def) || isGroupedConv(def);
     if (!products && (!isElementwise(def) || isa<ReshapeOp, ConstantOp>(def)))
       continue;
     bool gains = false, fails = false;

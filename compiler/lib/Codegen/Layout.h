@@ -67,5 +67,9 @@ bool isTiledConv(mlir::Operation *op);
 bool isTiledLinear(mlir::Operation *op);
 /// Depthwise with one output channel a group.
 bool isDepthwiseConv(mlir::Operation *op);
+/// Several groups, but not depthwise: the tiled generator takes them one by one.
+bool isGroupedConv(mlir::Operation *op);
+/// A convolution of reals by constant weights.
+bool isRealConv(mlir::Operation *op);
 
 } // namespace triton

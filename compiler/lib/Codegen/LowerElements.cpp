@@ -28,6 +28,16 @@ bool isElementwise(Operation *op) {
 
 namespace {
 
+/// A constant of a value's type: in all lanes of a vector.
+Val constantLike(Val x, double value) { return x.k->constant(x.type(), value); }
+
+/// Where the lane dimension of a result of rank `rank` is in an operand that is broadcast from the right; -1 where all lanes see one element.
+int broadcastLane(Value operand, size_t rank, int lane) {
+  auto shape = tensorOf(operand).getShape();
+  int own = lane - int(rank - shape.size());
+  return lane < 0 || own < 0 || shape[own] == 1 ? -1 : own;
+}
+
 /// Index of an operand that is broadcast from the right to a result's index.
 Index broadcastIndex(StepContext &c, Value operand, const Index &at) {
   auto shape = tensorOf(operand).getShape();
@@ -35,6 +45,7 @@ Index broadcastIndex(StepContext &c, Value operand, const Index &at) {
   size_t skip = at.size() - shape.size();
   for (size_t d = 0; d < shape.size(); ++d)
     result.push_back(shape[d] == 1 ? c.k.index(0) : at[d + skip]);
+  result.lane = broadcastLane(operand, at.size(), at.lane);
   return result;
 }
 
@@ -47,25 +58,26 @@ Val saturate(StepContext &c, Type element, std::optional<int64_t> lo, std::optio
   return minOf(maxOf(wide, c.k.constantInt(wide.type(), from)), c.k.constantInt(wide.type(), to));
 }
 
+/// An integer as i64.
+Val widened(Val x) { return getElementTypeOrSelf(x.type()).isInteger(64) ? x : x.k->signExtend(x, x.k->i64()); }
+
 /// Binary integer arithmetic: i32 and i64 wrap; narrower types fit i32 before they saturate, except products of 16 bits, which fit too.
 template <typename Op, typename F>
 Val integerBinary(StepContext &c, Op op, Val a, Val b, F f) {
   Type element = elementType(op.getResult());
   if (element.isInteger(64)) {
-    if (a.type() != c.k.i64())
-      a = c.k.signExtend(a, c.k.i64());
-    if (b.type() != c.k.i64())
-      b = c.k.signExtend(b, c.k.i64());
+    a = widened(a);
+    b = widened(b);
   }
   return saturate(c, element, op.getLo(), op.getHi(), f(a, b));
 }
 
-Val quantizeElement(StepContext &c, QuantType type, Val x) {
+Val quantizeElement(QuantType type, Val x) {
   float scale = type.getScale();
   if (type.getKind() == CodeKind::T)
-    return emitRoundToTrit(x, c.k.f32c(scale * 0.5f));
+    return emitRoundToTrit(x, constantLike(x, scale * 0.5f));
   float reciprocal = 1.0f / scale;
-  return emitRoundToCode(x * c.k.f32c(reciprocal), type.getLo(), type.getHi());
+  return emitRoundToCode(x * constantLike(x, reciprocal), type.getLo(), type.getHi());
 }
 
 /// clamp(rne(y)) to the result's codes, with optional tighter bounds.
@@ -79,7 +91,8 @@ Val addElement(StepContext &c, AddOp op, Val a, Val b) {
   if (QuantType y = quantOf(op.getResult())) {
     QuantType qa = quantOf(op.getLhs()), qb = quantOf(op.getRhs());
     float ra = qa.getScale() / y.getScale(), rb = qb.getScale() / y.getScale();
-    Val sum = c.k.fma(c.k.intToFloat(a), c.k.f32c(ra), c.k.intToFloat(b) * c.k.f32c(rb));
+    Val ya = c.k.intToFloat(a), yb = c.k.intToFloat(b);
+    Val sum = c.k.fma(ya, constantLike(ya, ra), yb * constantLike(yb, rb));
     return toCodes(c, op.getResult(), op.getLo(), op.getHi(), sum);
   }
   if (isReal(elementType(op.getResult())))
@@ -89,7 +102,7 @@ Val addElement(StepContext &c, AddOp op, Val a, Val b) {
 Val mulElement(StepContext &c, MulOp op, Val a, Val b) {
   if (QuantType y = quantOf(op.getResult())) {
     float product = quantOf(op.getLhs()).getScale() * quantOf(op.getRhs()).getScale(), m = product / y.getScale();
-    return toCodes(c, op.getResult(), op.getLo(), op.getHi(), c.k.intToFloat(a) * c.k.intToFloat(b) * c.k.f32c(m));
+    return toCodes(c, op.getResult(), op.getLo(), op.getHi(), c.k.intToFloat(a) * c.k.intToFloat(b) * double(m));
   }
   if (isReal(elementType(op.getResult())))
     return a * b;
@@ -111,9 +124,9 @@ Val castElement(StepContext &c, CastOp op, Val x) {
   }
   if (!isReal(from)) {
     if (wide)
-      return x.type() == k.i64() ? x : k.signExtend(x, k.i64());
+      return widened(x);
     Val clamped = minOf(maxOf(x, k.constantInt(x.type(), lo)), k.constantInt(x.type(), hi));
-    return clamped.type() == k.i64() ? k.truncate(clamped, k.i32()) : clamped;
+    return getElementTypeOrSelf(clamped.type()).isInteger(64) ? k.truncate(clamped, k.i32()) : clamped;
   }
   // Round in binary64, where every binary32 has room to be rounded by adding and taking away 1.5 * 2^52; what is larger in
   // magnitude than 2^51 is an integer already.
@@ -121,14 +134,25 @@ Val castElement(StepContext &c, CastOp op, Val x) {
   Val rounded = (d + 0x1.8p52) - 0x1.8p52;
   rounded = select(compare(Cmp::Lt, k.abs(d), 0x1p51), rounded, d);
   Type integer = wide ? k.i64() : k.i32();
-  Val low = k.constant(k.f64(), double(lo)), high = k.constant(k.f64(), double(hi));
+  Val low = constantLike(d, double(lo)), high = constantLike(d, double(hi));
   Val below = compare(Cmp::Le, rounded, low), above = compare(Cmp::Ge, rounded, high), nan = compare(Cmp::Ne, x, x);
-  Val safe = select(below | above | nan, k.constant(k.f64(), 0.0), rounded);
+  Val safe = select(below | above | nan, constantLike(d, 0.0), rounded);
   Val value = k.floatToInt(safe, integer);
-  value = select(below, k.constantInt(integer, lo), value);
-  value = select(above, k.constantInt(integer, hi), value);
+  value = select(below, k.constantInt(value.type(), lo), value);
+  value = select(above, k.constantInt(value.type(), hi), value);
   int64_t ofNan = 0 < lo ? lo : 0 > hi ? hi : 0;
-  return select(nan, k.constantInt(integer, ofNan), value);
+  return select(nan, k.constantInt(value.type(), ofNan), value);
+}
+
+/// Where the scale of an element's row lies: one for all, or one for each place of all dimensions but the last.
+Index rowIndex(Value scale, const Index &at) {
+  if (tensorOf(scale).getRank() == 0)
+    return {};
+  Index row = at;
+  row.pop_back();
+  if (row.lane == int(row.size()))
+    row.lane = -1;
+  return row;
 }
 
 Val affineElement(StepContext &c, AffineOp op, const Index &at) {
@@ -140,29 +164,25 @@ Val affineElement(StepContext &c, AffineOp op, const Index &at) {
   int64_t count = groups ? tensorOf(op.getAcc()).getShape().back() : 1;
   int64_t channels = shape.empty() ? 1 : shape[axis];
   Val channel = shape.empty() ? k.index(0) : at[axis];
-  auto perChannel = [&](const char *what, const std::vector<float> &values, int64_t stride, Val index) {
-    if (values.size() == 1)
-      return k.f32c(values[0]);
-    return k.load(k.f32(), k.offset(c.table(what, values), (stride == 1 ? index : index) * k.index(4)), 4);
+  bool alongChannels = at.lane >= 0 && at.lane == int(axis);
+  auto entry = [&](const char *what, const std::vector<float> &values, Val index, bool isVector) {
+    return c.spread(values.size() == 1 ? k.f32c(values[0]) : c.loadEntries(c.table(what, values), index, isVector), at);
   };
-  Val t = perChannel("affine.b", *b, 1, channel);
+  Val t = entry("affine.b", *b, channel, alongChannels);
   if (op.getResidual()) {
     Val r = emitElement(c, op.getResidual(), at);
-    if (r.type() != k.f32())
+    if (!isReal(elementType(op.getResidual())))
       r = k.intToFloat(r);
-    t = k.fma(r, k.f32c(op.getResidualM()->convertToFloat()), t);
+    t = k.fma(r, constantLike(r, op.getResidualM()->convertToFloat()), t);
   }
   Val scale;
-  if (op.getScale()) {
-    Index row = at;
-    row.pop_back();
-    scale = emitElement(c, op.getScale(), tensorOf(op.getScale()).getRank() == 0 ? Index() : row);
-  }
-  auto toReal = [&](Val acc) { return acc.type() == k.f32() ? acc : k.intToFloat(acc); };
+  if (op.getScale())
+    scale = c.spread(emitElement(c, op.getScale(), rowIndex(op.getScale(), at)), at);
+  auto toReal = [&](Val acc) { return isReal(elementType(op.getAcc())) ? acc : k.intToFloat(acc); };
   bool perChannelM = int64_t(m->size()) == channels * count && channels > 1;
   auto step = [&](Val acc, Val group, Val y) {
     Val index = groups ? (perChannelM ? channel * k.index(count) + group : group) : channel;
-    Val factor = m->size() == 1 ? k.f32c((*m)[0]) : perChannel("affine.m", *m, 1, index);
+    Val factor = entry("affine.m", *m, index, alongChannels && !groups);
     if (scale)
       factor = scale * factor;
     return k.fma(toReal(acc), factor, y);
@@ -251,17 +271,8 @@ Val unary(StepContext &c, Operation *op, Val x) {
 Val concatElement(StepContext &c, ConcatOp op, const Index &at) {
   KernelBuilder &k = c.k;
   size_t axis = op.getAxis();
-  QuantType y = quantOf(op.getResult());
-  auto part = [&](Value v, int64_t start) {
-    Index shifted = at;
-    shifted[axis] = at[axis] - k.index(start);
-    Val q = emitElement(c, v, shifted);
-    QuantType from = quantOf(v);
-    if (!y || !from || from.getScaleBits() == y.getScaleBits())
-      return q;
-    return toCodes(c, op.getResult(), {}, {}, k.intToFloat(q) * k.f32c(from.getScale() / y.getScale()));
-  };
-  Type type = c.computeType(elemOf(elementType(op.getResult())));
+  auto part = [&](Value v, int64_t start) { return emitConcatPart(c, op, v, start, at); };
+  Type type = c.computeType(elemOf(elementType(op.getResult())), at);
   std::function<Val(size_t, int64_t)> choose = [&](size_t i, int64_t start) {
     Value v = op.getParts()[i];
     if (i + 1 == op.getParts().size())
@@ -276,7 +287,7 @@ Val concatElement(StepContext &c, ConcatOp op, const Index &at) {
 Val padElement(StepContext &c, PadOp op, const Index &at) {
   KernelBuilder &k = c.k;
   Elem elem = elemOf(elementType(op.getResult()));
-  Type type = c.computeType(elem);
+  Type type = c.computeType(elem, at);
   Val inside;
   Index from = at;
   auto shape = tensorOf(op.getX()).getShape();
@@ -291,7 +302,22 @@ Val padElement(StepContext &c, PadOp op, const Index &at) {
     return emitElement(c, op.getX(), at);
   double value = op.getValue().convertToDouble();
   return k.ifElse(inside, {type}, [&] { return std::vector<Val>{emitElement(c, op.getX(), from)}; },
-                  [&] { return std::vector<Val>{isRealElem(elem) ? c.roundTo(elem, k.f32c(float(value))) : k.constantInt(type, int64_t(value))}; })[0];
+                  [&] { return std::vector<Val>{isRealElem(elem) ? c.roundTo(elem, k.constant(type, float(value))) : k.constantInt(type, int64_t(value))}; })[0];
+}
+
+/// The dimension of a reshape's operand along which a whole row of the result's dimension `lane` lies; -1 if there is none.
+int reshapedLane(Value from, Value to, int lane) {
+  auto fromShape = tensorOf(from).getShape(), toShape = tensorOf(to).getShape();
+  auto last = [](ArrayRef<int64_t> shape) { // the last dimension that is not 1
+    int d = int(shape.size()) - 1;
+    while (d > 0 && shape[d] == 1)
+      --d;
+    return d;
+  };
+  int own = last(fromShape);
+  bool fits = lane >= 0 && !fromShape.empty() && lane == last(toShape) && !ShapedType::isDynamic(fromShape[own]) &&
+              !ShapedType::isDynamic(toShape[lane]) && fromShape[own] % toShape[lane] == 0;
+  return fits ? own : -1;
 }
 
 /// The operand's index of the same row-major place.
@@ -311,6 +337,7 @@ Index reshapedIndex(StepContext &c, Value from, Value to, const Index &at) {
     result[d] = linear - quotient * k.index(fromShape[d]);
     linear = quotient;
   }
+  result.lane = reshapedLane(from, to, at.lane);
   return result;
 }
 
@@ -392,24 +419,21 @@ Val inputLookup(StepContext &c, QuantizeOp op, BlockArgument argument, const Ind
 Val computeElement(StepContext &c, Operation *op, const Index &at) {
   KernelBuilder &k = c.k;
   auto in = [&](unsigned i) { return emitElement(c, op->getOperand(i), at); };
-  auto broadcast = [&](unsigned i) { return emitElement(c, op->getOperand(i), broadcastIndex(c, op->getOperand(i), at)); };
+  auto broadcast = [&](unsigned i) {
+    return c.spread(emitElement(c, op->getOperand(i), broadcastIndex(c, op->getOperand(i), at)), at);
+  };
   if (auto quantize = dyn_cast<QuantizeOp>(op)) {
     auto argument = dyn_cast<BlockArgument>(quantize.getX());
     if (argument && c.guard && c.guard->first == argument.getArgNumber() && c.guard->second == DType::UInt8)
       return inputLookup(c, quantize, argument, at);
-    return quantizeElement(c, quantOf(quantize.getResult()), in(0));
+    return quantizeElement(quantOf(quantize.getResult()), in(0));
   }
   if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
     QuantType q = quantOf(dequantize.getX());
     if (!q)
       return in(0);
-    Val scale = k.f32c(q.getScale());
-    if (Value s = dequantize.getScale()) {
-      Index row = at;
-      row.pop_back();
-      scale = emitElement(c, s, tensorOf(s).getRank() == 0 ? Index() : row);
-    }
-    return k.intToFloat(in(0)) * scale;
+    Value s = dequantize.getScale();
+    return k.intToFloat(in(0)) * c.spread(s ? emitElement(c, s, rowIndex(s, at)) : k.f32c(q.getScale()), at);
   }
   if (isa<CodesOp>(op))
     return in(0);
@@ -419,9 +443,15 @@ Val computeElement(StepContext &c, Operation *op, const Index &at) {
     llvm::SmallVector<char> storage;
     auto raw = rawBytes(lookup.getTable(), storage);
     std::vector<int8_t> table(raw->begin(), raw->end());
-    Val row = table.size() == 256 ? k.index(0) : at[lookup.getAxis()] * k.index(256);
-    Val byte = k.load(k.i8(), k.offset(c.table("lookup", table), row + k.zeroExtend(in(0), k.i64())));
-    return quantOf(lookup.getResult()).isSigned() ? k.signExtend(byte, k.i32()) : k.zeroExtend(byte, k.i32());
+    bool perChannel = table.size() != 256, isSigned = quantOf(lookup.getResult()).isSigned();
+    Val row = perChannel ? at[lookup.getAxis()] * k.index(256) : k.index(0), place = in(0), all;
+    Val base = k.offset(c.table("lookup", table), row);
+    for (int64_t i = 0; i < (at.lane < 0 ? 1 : c.lanes); ++i) {
+      int64_t of = perChannel && at.lane == int(lookup.getAxis()) ? i * 256 : 0;
+      Val byte = k.load(k.i8(), k.offset(k.offset(base, of), k.zeroExtend(k.lane(place, i), k.i64())));
+      all = i == 0 ? c.spread(byte, at) : withLane(all, i, byte);
+    }
+    return isSigned ? k.signExtend(all, k.i32()) : k.zeroExtend(all, k.i32());
   }
   if (auto affine = dyn_cast<AffineOp>(op))
     return affineElement(c, affine, at);
@@ -436,15 +466,22 @@ Val computeElement(StepContext &c, Operation *op, const Index &at) {
   if (isa<DivOp>(op))
     return broadcast(0) / broadcast(1);
   if (auto norm = dyn_cast<BatchNormOp>(op)) {
-    auto channel = [&](Value v) { return emitElement(c, v, Index{at[1]}); };
-    Val x = in(0);
-    Val root = k.sqrt(channel(norm.getVar()) + k.f32c(float(norm.getEps().convertToDouble())));
+    auto channel = [&](Value v) {
+      Index own{at[1]};
+      own.lane = at.lane == 1 ? 0 : -1;
+      return c.spread(emitElement(c, v, own), at);
+    };
+    Val x = in(0), var = channel(norm.getVar());
+    Val root = k.sqrt(var + constantLike(var, float(norm.getEps().convertToDouble())));
     return (x - channel(norm.getMean())) * channel(norm.getWeight()) / root + channel(norm.getBias());
   }
   if (auto transpose = dyn_cast<TransposeOp>(op)) {
     Index from(at.size(), Val());
-    for (auto [i, d] : llvm::enumerate(transpose.getOrder()))
+    for (auto [i, d] : llvm::enumerate(transpose.getOrder())) {
       from[size_t(d)] = at[i];
+      if (int(i) == at.lane)
+        from.lane = int(d);
+    }
     return emitElement(c, transpose.getX(), from);
   }
   if (auto slice = dyn_cast<SliceOp>(op)) {
@@ -457,6 +494,7 @@ Val computeElement(StepContext &c, Operation *op, const Index &at) {
     for (int64_t i : index.getIndices())
       from.push_back(k.index(i));
     from.append(at.begin(), at.end());
+    from.lane = at.lane < 0 ? -1 : at.lane + int(index.getIndices().size());
     return emitElement(c, index.getX(), from);
   }
   if (auto pad = dyn_cast<PadOp>(op))
@@ -493,7 +531,7 @@ Val emitElement(StepContext &c, Value v, const Index &at) {
   Operation *op = v.getDefiningOp();
   if (op && c.inlined.contains(op)) {
     Val value = computeElement(c, op, at);
-    return value.type() == c.k.f32() ? c.roundTo(elemOf(elementType(v)), value) : value;
+    return isReal(elementType(v)) ? c.roundTo(elemOf(elementType(v)), value) : value;
   }
   if (auto constant = dyn_cast_or_null<ConstantOp>(op); constant && tensorOf(v).getNumElements() == 1) {
     Type element = elementType(v);
@@ -512,5 +550,52 @@ Val emitElement(StepContext &c, Value v, const Index &at) {
 }
 
 Val emitOwnElement(StepContext &c, Operation *op, const Index &at) { return computeElement(c, op, at); }
+
+Val emitConcatPart(StepContext &c, ConcatOp op, Value part, int64_t start, const Index &at) {
+  Index shifted = at;
+  shifted[op.getAxis()] = at[op.getAxis()] - c.k.index(start);
+  Val q = emitElement(c, part, shifted);
+  QuantType from = quantOf(part), y = quantOf(op.getResult());
+  if (!y || !from)
+    return q;
+  if (from.getScaleBits() != y.getScaleBits())
+    return toCodes(c, op.getResult(), {}, {}, c.k.intToFloat(q) * double(from.getScale() / y.getScale()));
+  bool fits = from.getLo() >= y.getLo() && from.getHi() <= y.getHi();
+  return fits ? q : minOf(maxOf(q, c.k.constantInt(q.type(), y.getLo())), c.k.constantInt(q.type(), y.getHi()));
+}
+
+bool takesLanes(StepContext &c, Value v, int lane) {
+  if (lane < 0)
+    return true;
+  if (auto argument = dyn_cast<BlockArgument>(v); argument && c.guard && c.guard->first == argument.getArgNumber())
+    return c.guard->second != DType::UInt8; // bytes come by table
+  Operation *op = v.getDefiningOp();
+  return !op || !c.inlined.contains(op) || ownTakesLanes(c, op, lane);
+}
+
+bool ownTakesLanes(StepContext &c, Operation *op, int lane) {
+  int64_t rank = tensorOf(op->getResult(0)).getRank();
+  auto all = [&](int own) { return llvm::all_of(op->getOperands(), [&](Value v) { return takesLanes(c, v, own); }); };
+  if (isa<AddOp, SubOp, MulOp, DivOp>(op))
+    return llvm::all_of(op->getOperands(), [&](Value v) { return takesLanes(c, v, broadcastLane(v, size_t(rank), lane)); });
+  if (auto affine = dyn_cast<AffineOp>(op))
+    return tensorOf(affine.getAcc()).getRank() == rank && takesLanes(c, affine.getAcc(), lane) &&
+           (!affine.getResidual() || takesLanes(c, affine.getResidual(), lane));
+  if (auto transpose = dyn_cast<TransposeOp>(op))
+    return all(int(transpose.getOrder()[lane]));
+  if (auto index = dyn_cast<IndexOp>(op))
+    return all(lane + int(index.getIndices().size()));
+  if (auto pad = dyn_cast<PadOp>(op))
+    return pad.getLow()[lane] == 0 && pad.getHigh()[lane] == 0 && all(lane);
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return int(concat.getAxis()) != lane && all(lane);
+  if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+    int from = reshapedLane(reshape.getX(), reshape.getResult(), lane);
+    return from >= 0 && all(from);
+  }
+  if (isa<DequantizeOp, BatchNormOp>(op))
+    return takesLanes(c, op->getOperand(0), lane); // scales and norms are read from memory
+  return isElementwise(op) && all(lane);
+}
 
 } // namespace triton

@@ -1,5 +1,5 @@
 // Plain loops for every operation: the whole of -O0, and what no faster generator takes at the other levels.
-#include "StepContext.h"
+#include "Vectors.h"
 
 #include "../Generators/FloatFunctions.h"
 #include "../Generators/Products.h"
@@ -23,28 +23,34 @@ namespace {
 
 constexpr float kMinusInfinity = -INFINITY;
 
-/// A sum of reals in 16 lanes (docs/numerics.md): element i goes to lane i mod 16, then the lanes fold.
+/// A sum of reals in 16 lanes (docs/numerics.md): element i goes to lane i mod 16, then the lanes fold. As many sums side by side as the
+/// context has lanes.
 class LaneSum {
 public:
-  explicit LaneSum(StepContext &c) : c(c), lanes(c.local(64)) {}
+  explicit LaneSum(StepContext &c) : c(c), lanes(c.local(16 * 64)) {}
   void clear() {
-    KernelBuilder &k = c.k;
-    k.store(k.constant(k.vec(16, k.f32()), 0.0), lanes, 64);
+    for (int64_t i = 0; i < 16; ++i)
+      c.k.store(c.k.constant(type(), 0.0), c.k.offset(lanes, i * bytes()), 4);
   }
   void add(Val index, Val value) {
     KernelBuilder &k = c.k;
-    Val lane = k.offset(lanes, (index & k.index(15)) * k.index(4));
-    k.store(k.load(k.f32(), lane, 4) + value, lane, 4);
+    Val lane = k.offset(lanes, (index & k.index(15)) * k.index(bytes()));
+    k.store(k.load(type(), lane, 4) + value, lane, 4);
   }
   Val fold() {
-    KernelBuilder &k = c.k;
-    Val v = k.load(k.vec(16, k.f32()), lanes, 64);
+    std::vector<Val> v;
+    for (int64_t i = 0; i < 16; ++i)
+      v.push_back(c.k.load(type(), c.k.offset(lanes, i * bytes()), 4));
     for (int64_t width = 8; width >= 1; width /= 2)
-      v = k.slice(v, 0, width) + k.slice(v, width, width);
-    return k.lane(v, 0);
+      for (int64_t i = 0; i < width; ++i)
+        v[i] = v[i] + v[i + width];
+    return v[0];
   }
 
 private:
+  Type type() { return c.k.vec(c.lanes, c.k.f32()); }
+  int64_t bytes() { return 4 * c.lanes; }
+
   StepContext &c;
   Val lanes;
 };
@@ -295,16 +301,34 @@ private:
 
   Val lowest(Type element, Type type) {
     if (isReal(element))
-      return k.f32c(kMinusInfinity);
+      return k.constant(type, double(kMinusInfinity));
     int64_t lo = quantOf(op->getResult(0)) ? quantOf(op->getResult(0)).getLo() : ternary::integerRange(element).first;
     return k.constantInt(type, lo);
   }
 
+  /// Calls `body` for this thread's elements of an image's pool: many channels at once where they are reals side by side.
+  void pooled(const std::function<void(const Index &)> &body) {
+    const Layout &x = c.variant.layouts.of[op->getOperand(0)], &l = out.layout;
+    if (c.optLevel < 2 || !x.channelsLast || x.elem != Elem::F32 || l.elem != Elem::F32 || l.strides[1] != 4 || l.shape[1] < kFewestLanes ||
+        !takesLanes(c, op->getOperand(0), 1))
+      return c.forEach(l, body);
+    VectorRows rows(l, 1);
+    rows.forEach(c, [&](const Index &row) { rows.alongRow(c, row, 0, rows.extent, body); });
+    c.lanes = 1;
+    c.plainLoops = false;
+  }
+  /// The pool's input at a place of the window, of the channels of `at`.
+  Val pixel(const Index &at, Val y, Val x) {
+    Index from{at[0], at[1], y, x};
+    from.lane = at.lane;
+    return in(0, from);
+  }
+
   bool maxPool(MaxPoolOp o) {
-    Type type = c.computeType(out.layout.elem);
-    c.forEach(out.layout, [&](const Index &at) {
+    pooled([&](const Index &at) {
+      Type type = c.computeType(out.layout.elem, at);
       store(at, window(o, at, {lowest(elementType(o.getX()), type)}, [&](Val y, Val x, Val, const std::vector<Val> &m) {
-        return std::vector<Val>{maxOf(in(0, {at[0], at[1], y, x}), m[0])};
+        return std::vector<Val>{maxOf(pixel(at, y, x), m[0])};
       })[0]);
     });
     return true;
@@ -322,7 +346,7 @@ private:
     std::optional<LaneSum> lanes;
     if (!qx)
       lanes.emplace(c);
-    c.forEach(out.layout, [&](const Index &at) {
+    pooled([&](const Index &at) {
       Val zero = k.index(0);
       if (qx) {
         auto sums = window(o, at, {k.i32c(0), zero}, [&](Val y, Val x, Val, const std::vector<Val> &s) {
@@ -333,11 +357,11 @@ private:
       }
       lanes->clear();
       Val count = window(o, at, {zero}, [&](Val y, Val x, Val place, const std::vector<Val> &s) {
-        lanes->add(place, in(0, {at[0], at[1], y, x}));
+        lanes->add(place, pixel(at, y, x));
         return std::vector<Val>{s[0] + k.index(1)};
       })[0];
       Val n = o.getCountPad() ? k.f32c(float(places)) : k.intToFloat(k.truncate(count, k.i32()));
-      store(at, lanes->fold() / n);
+      store(at, lanes->fold() / c.spread(n, at));
     });
     return true;
   }
@@ -349,7 +373,7 @@ private:
     std::optional<LaneSum> lanes;
     if (!qx)
       lanes.emplace(c);
-    c.forEach(out.layout, [&](const Index &at) {
+    pooled([&](const Index &at) {
       if (qx) {
         Val sum = k.forLoop(0, shape[2], 1, {k.i32c(0)}, [&](Val y, const std::vector<Val> &a) {
           return k.forLoop(0, shape[3], 1, a, [&](Val x, const std::vector<Val> &s) {
@@ -360,9 +384,9 @@ private:
       }
       lanes->clear();
       k.forLoop(0, shape[2], 1, [&](Val y) {
-        k.forLoop(0, shape[3], 1, [&](Val x) { lanes->add(y * k.index(shape[3]) + x, in(0, {at[0], at[1], y, x})); });
+        k.forLoop(0, shape[3], 1, [&](Val x) { lanes->add(y * k.index(shape[3]) + x, pixel(at, y, x)); });
       });
-      store(at, lanes->fold() / n);
+      store(at, lanes->fold() / c.spread(n, at));
     });
     return true;
   }

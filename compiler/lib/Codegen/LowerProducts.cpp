@@ -24,6 +24,8 @@ namespace {
 /// Constant arrays are padded to whole panels of any target, so that all variants share them.
 constexpr int64_t kChannelPadding = 64;
 
+int64_t groupChannels(int64_t outputs) { return (outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding; }
+
 std::vector<int8_t> weightCodes(Value w) {
   auto codes = tritVector(w.getDefiningOp<ConstantOp>().getValue());
   return succeeded(codes) ? std::move(*codes) : std::vector<int8_t>();
@@ -110,7 +112,7 @@ public:
 
   /// -128 (or `factor`) * sum(w) of each output.
   Val biasedStart(int64_t outputs, int64_t factor = -128) {
-    std::vector<int32_t> start((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding);
+    std::vector<int32_t> start(groupChannels(outputs));
     int64_t each = int64_t(codes.size()) / outputs;
     for (int64_t o = 0; o < outputs; ++o) {
       start[o] = int32_t(factor * sumOf(o, each, [](int8_t code) { return int32_t(code); }));
@@ -160,8 +162,10 @@ int64_t mostOf(Value v) {
 }
 
 /// `sumBound`: of |acc|, see Weights::sumBound. `channelAt`: which channel's factors stand at a place, if not its own.
+/// `groups`: the arrays of each begin at a whole vector, groupChannels(outputs / groups) apart.
 template <typename Fused>
-End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, double sumBound, int64_t (*channelAt)(int64_t) = nullptr) {
+End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, double sumBound, int64_t (*channelAt)(int64_t) = nullptr,
+          int64_t groups = 1) {
   End end;
   double greatest[2] = {0, 0};
   auto padded = [&](ElementsAttr attr, const char *suffix) {
@@ -171,7 +175,12 @@ End endOf(StepContext &c, Fused op, int64_t outputs, const std::string &key, dou
     float splat = values.size() == 1 ? values[0] : 0.0f;
     if (values.size() == 1)
       values.assign(outputs, splat);
-    values.resize((outputs + kChannelPadding - 1) / kChannelPadding * kChannelPadding, 0.0f);
+    std::vector<float> padded;
+    for (int64_t g = 0, each = outputs / groups; g < groups; ++g) {
+      padded.insert(padded.end(), values.begin() + g * each, values.begin() + (g + 1) * each);
+      padded.resize((g + 1) * groupChannels(each), 0.0f);
+    }
+    values = std::move(padded);
     if (channelAt) {
       std::vector<float> ordered;
       for (size_t i = 0; i < values.size(); ++i)
@@ -414,6 +423,89 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                       (reduction.levels.empty() ? "" : ", taps of a row as one run") + (tile.dot.wide ? ", rows widened first" : "") + costs);
 }
 
+/// More groups than this join: each is a call of its own.
+constexpr int64_t kMostGroups = 64;
+
+/// Group by group on the tiled generator: a group's channels are a part of each pixel.
+template <typename Conv>
+std::optional<LayerChoice> lowerGroupedConv(StepContext &c, Conv op, const std::string &layer) {
+  KernelBuilder &k = c.k;
+  const Layout &x = c.variant.layouts.of[op.getX()], &out = c.variant.layouts.of[op.getResult()];
+  auto padding = op.getPadding();
+  if (!x.channelsLast || !out.channelsLast || x.haloH < padding[0] || x.haloW < padding[1])
+    return std::nullopt;
+  constexpr bool isFused = std::is_same_v<Conv, FusedConv2dOp>;
+  View residual;
+  if constexpr (isFused) {
+    if (op.getScale() && tensorOf(op.getScale()).getRank() != 0)
+      return std::nullopt;
+    if (op.getResidual()) {
+      residual = c.view(op.getResidual());
+      if (!residual.layout.channelsLast)
+        return std::nullopt;
+    }
+  }
+  ConvShape shape = convShape(c, op);
+  int64_t groups = int64_t(op.getGroups()), channels = shape.channels, all = shape.outputs, taps = shape.kernelH * shape.kernelW, join = 1;
+  while (groups % join != 0 || groups / join > kMostGroups)
+    ++join;
+  groups /= join;
+  shape.channels = channels * join;
+  shape.outputs = shape.storedChannels = all / groups;
+  shape.rowRuns = false;             // the taps of a row have other groups between them
+  shape.haloH = shape.haloW = 0;     // once for all groups, below
+  if (residual.base)
+    shape.residual = planeOf(residual.layout);
+
+  Weights weights(c, op.getW());
+  double bound = weights.sumBound(all, mostOf(op.getX()));
+  // [O][C][R][S] to [O][R][S][C], with zeros for the channels of the groups that joined.
+  std::vector<int8_t> codes(all * taps * shape.channels);
+  for (int64_t o = 0; o < all; ++o)
+    for (int64_t ch = 0; ch < channels; ++ch)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        codes[(o * taps + tap) * shape.channels + o / (all / groups / join) % join * channels + ch] = weights.codes[(o * channels + ch) * taps + tap];
+
+  End end;
+  end.epilogue.out = Epilogue::Out::Sums;
+  if constexpr (isFused)
+    end = endOf(c, op, all, weights.key, bound, nullptr, groups);
+  TileChoice tile = chooseTile(k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess);
+  // The few steps of a tap are written out, and LLVM loads the weights of all of them first: they need registers beside the sums.
+  int64_t registers = k.target().vectorRegisters, held = (shape.channels + tile.dot.kr() - 1) / tile.dot.kr() * tile.dot.vectors;
+  if (tile.dot.kind == DotKind::Dpbusd && held <= registers / 2) {
+    int64_t most = std::max<int64_t>(1, (registers - 2 - held) / tile.dot.vectors), tiles = (shape.outW + most - 1) / most;
+    tile.positions = std::min(tile.positions, (shape.outW + tiles - 1) / tiles);
+  }
+  Val first = k.offset(c.view(op.getX()).base, -padding[0] * shape.x.row - padding[1] * shape.x.pixel), to = c.view(op.getResult()).base;
+  Val batch = x.isDynamic() ? c.batch : k.index(x.shape[0]);
+  std::string function;
+  {
+    Detached detached(k);
+    function = emitConv(k, "group" + std::to_string(shape.kernelH) + "x" + std::to_string(shape.kernelW) + "_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8"),
+                        shape, tile, end.epilogue);
+  }
+  int64_t each = taps * shape.channels * shape.outputs;
+  for (int64_t g = 0; g < groups; ++g) {
+    Weights own = weights;
+    own.codes.assign(codes.begin() + g * each, codes.begin() + (g + 1) * each);
+    own.key += ".group" + std::to_string(g);
+    Val panels = own.panels(shape.outputs, taps, shape.channels, tile.dot.nr(), tile.dot.kr());
+    Val start = tile.dot.biased() ? own.biasedStart(shape.outputs) : Val();
+    End at = end;
+    auto advance = [&](Val pointer, int64_t bytes) { return pointer ? k.offset(pointer, g * bytes) : pointer; };
+    at.m = advance(end.m, groupChannels(shape.outputs) * 4);
+    at.b = advance(end.b, groupChannels(shape.outputs) * 4);
+    callProduct(c, function, advance(first, shape.channels), panels, start, at,
+                advance(residual.base, shape.outputs * elemBytes(residual.layout.elem)), advance(to, shape.outputs * elemBytes(out.elem)), batch);
+  }
+  emitZeroHalo(k, to, shape.out, shape.outH, shape.outW, shape.out.pixel, out.haloH, out.haloW, batch, c.thread, c.threads,
+               end.epilogue.excess ? -128 : 0);
+  return describe(layer, "grouped convolution", tile, weights.trits, tile.dot.biased(),
+                  "; " + std::to_string(groups) + " groups of " + std::to_string(shape.channels) + " channels" +
+                      (join > 1 ? ", " + std::to_string(join) + " of the layer's joined in each" : ""));
+}
+
 template <typename Linear>
 std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end, const std::string &layer) {
   KernelBuilder &k = c.k;
@@ -595,6 +687,11 @@ std::optional<LayerChoice> lowerTiledProduct(StepContext &c, Operation *op, cons
     if (conv.getScale() && tensorOf(conv.getScale()).getRank() != 0)
       return std::nullopt;
     return lowerConv(c, conv, productEnd(c, conv), layer);
+  }
+  if (isGroupedConv(op)) {
+    if (auto conv = dyn_cast<Conv2dOp>(op))
+      return lowerGroupedConv(c, conv, layer);
+    return lowerGroupedConv(c, cast<FusedConv2dOp>(op), layer);
   }
   if (isTiledLinear(op)) {
     if (auto linear = dyn_cast<LinearOp>(op))

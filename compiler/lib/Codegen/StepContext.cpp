@@ -187,34 +187,72 @@ Val StepContext::pointer(const View &view, const Index &at) {
   return p;
 }
 
+Val withLane(Val vector, int64_t lane, Val scalar) {
+  KernelBuilder &k = *scalar.k;
+  if (!isa<VectorType>(vector.type()))
+    return scalar;
+  Val position = k.index(lane);
+  return k.wrap(k.builder().create<LLVM::InsertElementOp>(k.loc(), vector.v, scalar.v, position.v));
+}
+
+Val StepContext::spread(Val value, const Index &at) {
+  return at.lane < 0 || isa<VectorType>(value.type()) ? value : k.splat(value, lanes);
+}
+
+Val StepContext::loadEntries(Val table, Val index, bool isVector) {
+  return k.load(k.vec(isVector ? lanes : 1, k.f32()), k.offset(table, index * k.index(4)), 4);
+}
+
+/// As it is stored; neighbours that do not lie side by side are put together.
+static Val loadStored(StepContext &c, const View &from, const Index &at, Type stored) {
+  KernelBuilder &k = c.k;
+  Val p = c.pointer(from, at);
+  if (at.lane < 0)
+    return k.load(stored, p);
+  int64_t stride = from.layout.strides[at.lane];
+  if (stride == elemBytes(from.layout.elem))
+    return k.load(k.vec(c.lanes, stored), p);
+  Val all = k.splat(k.load(stored, p), c.lanes);
+  for (int64_t i = 1; i < c.lanes; ++i)
+    all = withLane(all, i, k.load(stored, k.offset(p, i * stride)));
+  return all;
+}
+
 Val StepContext::loadElement(const View &from, const Index &at) {
-  Val p = pointer(from, at);
-  if (from.layout.excess)
-    return k.zeroExtend(k.load(k.i8(), p), k.i32()) - k.i32c(128);
+  auto stored = [&](Type type) { return loadStored(*this, from, at, type); };
+  if (from.layout.excess) {
+    Val wide = k.zeroExtend(stored(k.i8()), k.i32());
+    return wide - k.constantInt(wide.type(), 128);
+  }
   switch (from.layout.elem) {
-  case Elem::I8: return k.signExtend(k.load(k.i8(), p), k.i32());
-  case Elem::U8: return k.zeroExtend(k.load(k.i8(), p), k.i32());
-  case Elem::I16: return k.signExtend(k.load(k.i16(), p), k.i32());
-  case Elem::I32: return k.load(k.i32(), p);
-  case Elem::I64: return k.load(k.i64(), p);
-  case Elem::F16: return emitHalfBitsToFloat(k.load(k.i16(), p));
-  case Elem::BF16: return emitBfloatBitsToFloat(k.load(k.i16(), p));
-  case Elem::F32: return k.load(k.f32(), p);
+  case Elem::I8: return k.signExtend(stored(k.i8()), k.i32());
+  case Elem::U8: return k.zeroExtend(stored(k.i8()), k.i32());
+  case Elem::I16: return k.signExtend(stored(k.i16()), k.i32());
+  case Elem::I32: return stored(k.i32());
+  case Elem::I64: return stored(k.i64());
+  case Elem::F16: return emitHalfBitsToFloat(stored(k.i16()));
+  case Elem::BF16: return emitBfloatBitsToFloat(stored(k.i16()));
+  case Elem::F32: return stored(k.f32());
   }
   return {};
 }
 
 void StepContext::storeElement(const View &to, const Index &at, Val value) {
-  Val p = pointer(to, at);
+  value = spread(value, at);
   if (to.layout.excess)
-    value = value + k.i32c(128);
+    value = value + k.constantInt(value.type(), 128);
   switch (to.layout.elem) {
-  case Elem::I8: case Elem::U8: return k.store(k.truncate(value, k.i8()), p);
-  case Elem::I16: return k.store(k.truncate(value, k.i16()), p);
-  case Elem::F16: return k.store(emitFloatToHalfBits(value), p);
-  case Elem::BF16: return k.store(emitFloatToBfloatBits(value), p);
-  case Elem::I32: case Elem::I64: case Elem::F32: return k.store(value, p);
+  case Elem::I8: case Elem::U8: value = k.truncate(value, k.i8()); break;
+  case Elem::I16: value = k.truncate(value, k.i16()); break;
+  case Elem::F16: value = emitFloatToHalfBits(value); break;
+  case Elem::BF16: value = emitFloatToBfloatBits(value); break;
+  case Elem::I32: case Elem::I64: case Elem::F32: break;
   }
+  Val p = pointer(to, at);
+  if (at.lane < 0 || to.layout.strides[at.lane] == elemBytes(to.layout.elem))
+    return k.store(value, p);
+  for (int64_t i = 0; i < lanes; ++i)
+    k.store(k.lane(value, i), k.offset(p, i * to.layout.strides[at.lane]));
 }
 
 Val StepContext::roundTo(Elem elem, Val value) {

@@ -17,6 +17,10 @@
 
 namespace triton {
 
+namespace ternary {
+class ConcatOp;
+}
+
 /// Blobs of a model, each stored once.
 class BlobTable {
 public:
@@ -58,7 +62,12 @@ struct View {
   Val base; ///< element 0
   Layout layout;
 };
-using Index = llvm::SmallVector<Val, 5>;
+/// A place, one index a dimension. `lane` is the dimension along which as many neighbours are meant as StepContext::lanes says: what is
+/// loaded or computed there is a vector. -1: one element, a scalar.
+struct Index : llvm::SmallVector<Val, 5> {
+  using SmallVector::SmallVector;
+  int lane = -1;
+};
 
 /// Emits the body of one step function.
 class StepContext {
@@ -74,6 +83,7 @@ public:
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
   uint64_t codeBudget = 0;                          ///< bytes that weights as code may take from this step on
   bool plainLoops = false;                          ///< element by element, no vectors
+  int64_t lanes = 1;                                ///< elements that an index with a lane dimension means
   double work = 1.0;                                ///< of the step, estimated, beside what its counted products would cost directly
   std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for
 
@@ -101,10 +111,17 @@ public:
 
   // ---- Elements --------------------------------------------------------------------------------------------------------
   /// Values in registers: i32 for codes, trits and integers up to 32 bits, i64, f32 for every real.
+  /// Vectors of them where the index has a lane dimension.
   Val loadElement(const View &from, const Index &at);
   void storeElement(const View &to, const Index &at, Val value);
   Val pointer(const View &view, const Index &at);
   mlir::Type computeType(Elem elem);
+  /// The type that `computeType` gives, as wide as an index means.
+  mlir::Type computeType(Elem elem, const Index &at) { return k.vec(at.lane < 0 ? 1 : lanes, computeType(elem)); }
+  /// A scalar in all lanes of an index; vectors stay.
+  Val spread(Val value, const Index &at);
+  /// Entries of a table of binary32 from `index` on.
+  Val loadEntries(Val table, Val index, bool isVector);
   /// Rounds a binary32 result once to a 16-bit type.
   Val roundTo(Elem elem, Val value);
   Val size(const Layout &layout, unsigned dim);
@@ -128,9 +145,25 @@ private:
 Val emitElement(StepContext &c, mlir::Value v, const Index &at);
 /// The element of an operation's own result, whether or not it is fused.
 Val emitOwnElement(StepContext &c, mlir::Operation *op, const Index &at);
+/// An element of a concatenation that lies in one of its parts, which begins at `start` along its axis.
+Val emitConcatPart(StepContext &c, ternary::ConcatOp op, mlir::Value part, int64_t start, const Index &at);
 /// True if `emitElement` computes single elements of this operation's result without loops over other elements.
 bool isElementwise(mlir::Operation *op);
 
+/// True if `emitElement` can give vectors along a dimension of a value.
+bool takesLanes(StepContext &c, mlir::Value v, int lane);
+/// The same for an operation's own result.
+bool ownTakesLanes(StepContext &c, mlir::Operation *op, int lane);
+
+/// The vector with another scalar in one lane.
+Val withLane(Val vector, int64_t lane, Val scalar);
+
+/// Element by element, but many at once. False if it does not take the operation.
+bool lowerVectorElements(StepContext &c, mlir::Operation *op);
+/// Softmax and norms of rows that lie without gaps. False if it does not take the operation.
+bool lowerVectorRows(StepContext &c, mlir::Operation *op);
+/// Products of reals on a tile of registers; empty if it does not take the operation.
+std::optional<LayerChoice> lowerRealProduct(StepContext &c, mlir::Operation *op, const std::string &layer);
 /// Lowers one operation by plain loops. False if no lowering knows it.
 bool lowerByLoops(StepContext &c, mlir::Operation *op);
 /// Copies `from` to `to` in another layout.

@@ -2,6 +2,7 @@
 #include "GraphText.h"
 #include "ProgramRunner.h"
 
+#include <array>
 #include <gtest/gtest.h>
 
 using namespace triton;
@@ -9,7 +10,8 @@ using namespace triton::test;
 
 namespace {
 
-/// A network in the manner of a small ResNet: a stem on bytes or reals, residual blocks, pooling, a head; sizes by chance.
+/// A network in the manner of a small ResNet: a stem on bytes or reals, residual blocks, functions of reals, gates of channels, groups,
+/// channels put together, pooling, a head with or without softmax; sizes by chance.
 std::string randomNetwork(unsigned seed) {
   GraphText g(seed);
   auto pick = [&](int64_t lo, int64_t hi) { return lo + int64_t(g.random() % unsigned(hi - lo + 1)); };
@@ -23,12 +25,41 @@ std::string randomNetwork(unsigned seed) {
     int64_t kernel = g.random() % 2 ? 3 : 1;
     Ref y = g.conv(x, g.weights(true, {x.shape[1], x.shape[1], kernel, kernel}), codes(), 1, kernel / 2);
     x = g.conv(y, g.weights(g.random() % 4 != 0, {x.shape[1], x.shape[1], 3, 3}), codes(), 1, 1, 1, 1, &x);
+    switch (g.random() % 6) {
+    case 0: { // a function of reals, then codes again
+      const char *functions[] = {"silu", "hardswish", "gelu", "tanh", "sigmoid"};
+      Ref real = g.conv(x, g.weights(true, {x.shape[1], x.shape[1], 1, 1}), "f32", 1, 0);
+      x = g.quantize(g.same(functions[g.random() % 5], real), codes());
+      break;
+    }
+    case 1: { // squeeze and excite
+      Ref mean = g.op("global_avg_pool", {x}, "", quant("i8", 0.04), {-1, x.shape[1]});
+      Ref gate = g.conv(g.op("reshape", {mean}, "", mean.element, {-1, x.shape[1], 1, 1}), g.weights(true, {x.shape[1], x.shape[1], 1, 1}), "f32", 1, 0);
+      x = g.op("mul", {x, g.quantize(g.same("hardsigmoid", gate), quant("u8", 0.004))}, "", codes(), x.shape);
+      break;
+    }
+    case 2: { // groups
+      int64_t groups = pick(2, 5), each = pick(1, 9);
+      Ref wide = g.conv(x, g.weights(true, {groups * pick(1, 6), x.shape[1], 1, 1}), codes(), 1, 0);
+      x = g.conv(wide, g.weights(g.random() % 2, {groups * each, wide.shape[1] / groups, 3, 3}), codes(), 1, 1, 1, groups);
+      break;
+    }
+    case 3: { // side by side
+      Ref part = g.conv(x, g.weights(true, {pick(1, 20), x.shape[1], 1, 1}), codes(), 1, 0);
+      x = g.op("concat", {x, part}, "axis = 1 : i64", quant("i8", 0.05), {-1, x.shape[1] + part.shape[1], x.shape[2], x.shape[3]});
+      break;
+    }
+    default:
+      break;
+    }
     if (g.random() % 2 && x.shape[2] >= 4)
       x = g.op("max_pool", {x}, "kernel = array<i64: 2, 2>, stride = array<i64: 2, 2>", x.element, {-1, x.shape[1], x.shape[2] / 2, x.shape[3] / 2});
   }
   Ref head = g.random() % 2 ? g.op("global_avg_pool", {x}, "", quant("i8", 0.04), {-1, x.shape[1]})
                             : g.op("reshape", {x}, "", x.element, {-1, GraphText::count(x.shape)});
   Ref logits = g.linear(head, g.weights(g.random() % 2, {pick(2, 20), head.shape[1]}), "f32");
+  if (g.random() % 2)
+    logits = g.same("softmax", logits, "axis = 1 : i64");
   Ref index = g.op("argmax", {logits}, "axis = 1 : i64", "i32", {-1});
   return g.finish({index, logits, x});
 }
@@ -74,7 +105,7 @@ std::vector<std::string> innerLoops(const std::string &assembly, const std::stri
     size_t colon = assembly.find(':', at);
     std::string label = assembly.substr(at + 1, colon - at - 1);
     size_t next = assembly.find("\n.LBB", colon);
-    std::string block = assembly.substr(colon, next == std::string::npos ? next : next - colon);
+    std::string block = assembly.substr(colon, next == std::string::npos ? next : next + 1 - colon);
     size_t jump = block.rfind("\t" + label + "\n");
     if (block.find(instruction) != std::string::npos && jump != std::string::npos)
       loops.push_back(block.substr(0, jump));
@@ -98,6 +129,26 @@ TEST(Networks, InnerLoopsOfConvolutionsDoNotSpill) {
         EXPECT_EQ(loop.find("[sp"), std::string::npos) << target << " " << kind << loop;
       }
     }
+}
+
+TEST(Networks, InnerLoopsOfGroupsAndRealsDoNotSpill) {
+  for (auto [target, dot, multiply] : {std::array<const char *, 3>{"x86-64-v4+vnni", "vpdpbusd", "vfmadd"}, {"x86-64-v3", "vpmaddubsw", "vfmadd"},
+                                       {"aarch64", "smlal", "fmla"}, {"x86-64", "pmaddwd", "mulps"}}) {
+    GraphText g(8);
+    Ref x = g.argument("f32", {-1, 64, 28, 28});
+    Ref y = g.conv(g.quantize(x, quant("u8", 0.02)), g.weights(true, {64, 16, 3, 3}), quant("u8", 0.1), 1, 1, 1, 4);
+    GraphText h(9);
+    Ref real = h.argument("f32", {-1, 64, 28, 28});
+    Ref z = h.op("conv2d", {h.same("relu", real), h.reals({64, 64, 3, 3}, -1, 1)}, "padding = array<i64: 1, 1>", "f32", {-1, 64, 28, 28});
+    for (auto &[text, instruction] : {std::pair(g.finish({y}), dot), std::pair(h.finish({z}), multiply)}) {
+      std::vector<std::string> loops = innerLoops(assemblyOf(text, target), instruction);
+      ASSERT_FALSE(loops.empty()) << target << " " << instruction;
+      for (const std::string &loop : loops) {
+        EXPECT_EQ(loop.find("rsp"), std::string::npos) << target << loop;
+        EXPECT_EQ(loop.find("[sp"), std::string::npos) << target << loop;
+      }
+    }
+  }
 }
 
 TEST(Networks, SameInputSameBytes) {
