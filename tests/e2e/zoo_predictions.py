@@ -40,7 +40,7 @@ def main():
             found = evaluate("-O2", "--target", target, "--threads", threads)
             if found["predictions_sha256"] != best["predictions_sha256"]:
                 problems.append(f"-O2 {target} with {threads} threads predicts differently")
-    for words in (["--oracle"], ["-O3"]):
+    for words in (["--oracle"], ["-O3", "--tune-budget", "10"]):
         if evaluate(*words, "--threads", "2")["predictions_sha256"] != best["predictions_sha256"]:
             problems.append(f"{words[0]} predicts differently")
     # A prefix of the images, against the same prefix of the best build.

@@ -32,6 +32,8 @@ LAYERS = {
                                 ("mlir", "llvm", "fmt")),
     "compiler/lib/Codegen": (("triton/Support", "triton/Target", "triton/Generators", "triton/Codegen", "triton/Passes", "ternary",
                               "artifact"), ("mlir", "llvm", "lld", "fmt")),
+    "compiler/lib/Tune": (("triton/Support", "triton/Target", "triton/Codegen/Codegen", "triton/Codegen/CompiledModel", "triton/Artifact", "triton/Cache",
+                           "triton/Tune", "triton/runtime", "artifact"), ()),
     "compiler/lib/Artifact": (("triton/Support", "triton/Codegen/CompiledModel", "triton/Artifact", "artifact"), ("flatbuffers", "fmt")),
     "compiler/lib/Net": (("triton/Net",), ("curl",)),
     "compiler/lib/Cache": (("triton/Support", "triton/Cache", "artifact"), ()),

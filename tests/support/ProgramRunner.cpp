@@ -234,6 +234,7 @@ bool expectEqualsOracle(Graph &graph, const std::string &targetName, const Compa
   options.targets = {*target};
   options.optLevel = how.optLevel;
   options.convolutions = how.convolutions;
+  options.chooseProduct = how.chooseProduct;
   auto model = compileModule(*graph.module, options);
   EXPECT_TRUE(bool(model)) << (model ? "" : model.error().message);
   auto expected = interpret(graph.function(), inputs);

@@ -45,6 +45,7 @@ struct Comparison {
   float tolerance = 0; ///< of reals, relative to the greatest magnitude; 0 asks for equal bits
   unsigned seed = 1;
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
+  ChooseProduct chooseProduct;
 };
 /// Compiles, runs, and compares with the oracle; reports through GoogleTest. Returns false where the target does not run.
 bool expectEqualsOracle(Graph &graph, const std::string &target, const Comparison &how);

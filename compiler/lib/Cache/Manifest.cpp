@@ -48,6 +48,12 @@ static void writeSummary(RecordWriter &out, const CompileSummary &summary) {
   out.number(summary.warnings.size());
   for (const std::string &warning : summary.warnings) out.text(warning);
   out.text(summary.choices);
+  out.number(summary.records.size());
+  for (const RecordUse &record : summary.records) {
+    out.key(record.key);
+    out.key(record.digest);
+    out.number(record.found | record.open << 1);
+  }
 }
 
 static CompileSummary readSummary(RecordReader &in) {
@@ -59,7 +65,32 @@ static CompileSummary readSummary(RecordReader &in) {
   summary.artifactBytes = in.number();
   for (size_t i = 0, n = in.count(8); i < n; ++i) summary.warnings.push_back(in.text());
   summary.choices = in.text();
+  for (size_t i = 0, n = in.count(72); i < n; ++i) {
+    RecordUse record;
+    record.key = in.key();
+    record.digest = in.key();
+    uint64_t flags = in.number();
+    record.found = flags & 1, record.open = flags & 2;
+    summary.records.push_back(record);
+  }
   return summary;
+}
+
+bool recordsHold(Store &store, const CompileSummary &summary, bool measures) {
+  for (const RecordUse &record : summary.records) {
+    if (measures && record.open) return false;
+    std::optional<Blob> now = store.get(EntryKind::Tuning, record.key);
+    if (now.has_value() != record.found || (now && digestOf(now->text()) != record.digest)) return false;
+  }
+  return true;
+}
+
+Key artifactOfRecords(const Key &program, const CompileSummary &summary) {
+  if (summary.records.empty()) return program;
+  KeyBuilder key("triton tuned artifact 1");
+  key.add("artifact", program);
+  for (const RecordUse &record : summary.records) key.add(record.found ? "record" : "none", record.key).add("says", record.digest);
+  return key.key();
 }
 
 void putManifest(Store &store, const Key &key, const Manifest &manifest) {

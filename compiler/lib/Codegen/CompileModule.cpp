@@ -232,10 +232,19 @@ public:
       StepContext c(k, state, blobs, plan.inlined, options.optLevel);
       c.guard = step.guard;
       c.convolutions = options.convolutions;
+      c.wholeCodeBudget = options.codeBudget;
       c.codeBudget = codeBudget;
       c.beginStep(symbol);
+      std::string why;
+      if (options.chooseProduct)
+        c.chooseWay = [&, i = i](std::string recipe, std::vector<std::string> ways) {
+          size_t count = ways.size();
+          ProductDecision decision = options.chooseProduct(target, {step.layer, i, std::move(recipe), std::move(ways)});
+          why = std::move(decision.why);
+          return decision.way < count ? decision.way : 0;
+        };
       std::string detail;
-      if (auto lowered = lower(c, step, detail); !lowered)
+      if (auto lowered = lower(c, step, detail, why); !lowered)
         return lowered.takeError();
       c.endStep();
       codeBudget = c.codeBudget;
@@ -263,13 +272,14 @@ public:
     variant.workspacePerBatch = uint64_t(state.workspacePerBatch);
     variant.scratchPerThread = uint64_t(state.scratchPerThread);
     variant.choices = std::move(state.choices);
-    if (&target == &options.targets.back()) // not those of all targets: they take memory
+    // Not those of all targets, nor of compiles that nobody watches, which are tries: they take memory.
+    if (&target == &options.targets.back() && options.onStage)
       leave(std::move(owned));
     return variant;
   }
 
 private:
-  Result<void> lower(StepContext &c, const PlannedStep &step, std::string &detail) {
+  Result<void> lower(StepContext &c, const PlannedStep &step, std::string &detail, const std::string &why) {
     c.plainLoops = step.kind != PlannedStep::Compute;
     if (step.kind == PlannedStep::Materialise) {
       // The view of the destination is the argument's buffer; what is read is the caller's.
@@ -294,8 +304,8 @@ private:
       if (!choice)
         choice = lowerVectorPool(c, step.op, step.layer);
       if (choice) {
-        if (options.optLevel >= 3)
-          choice->reason += "; -O3 measures nothing yet: this is the choice of -O2";
+        if (!why.empty())
+          choice->reason += "; " + why;
         detail = tileOf(choice->algorithm);
         if (!choice->layer.empty())
           c.variant.choices.push_back(std::move(*choice));

@@ -1,9 +1,8 @@
 // From product operations to the tiled generators: layouts to strides, weights to panels, constants to arrays.
 #include "StepContext.h"
 
-#include "../Generators/Adds.h"
 #include "../Generators/Lookup.h"
-#include "../Generators/Winograd.h"
+#include "../Generators/Ways.h"
 
 #include "ternary/Constants.h"
 
@@ -251,6 +250,17 @@ std::string actName(Value x) {
   return q ? stringifyEnum(q.getKind()).str() : "t";
 }
 
+/// The way that is taken of several, the cost model's first.
+template <typename Way>
+Way takeWay(StepContext &c, const std::string &recipe, const std::vector<Way> &ways) {
+  if (ways.size() < 2)
+    return ways[0];
+  std::vector<std::string> names;
+  for (const Way &way : ways)
+    names.push_back(way.name());
+  return ways[c.chooseWay(recipe, std::move(names))];
+}
+
 void callProduct(StepContext &c, const std::string &function, Val x, Val weights, Val start, const End &end, Val residual, Val out, Val rows) {
   Val null = c.weights; // a pointer that is never read
   auto orNull = [&](Val v) { return v ? v : null; };
@@ -339,6 +349,21 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
   bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
                         adds->cost < (looksUp ? lookup->cost : transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
+  if (c.chooseWay && c.convolutions == ConvAlgorithm::Cheapest && !looksUp) {
+    // Which ways there are must not depend on what other layers take, so here counts the whole budget.
+    ConvProblem problem{shape, end.epilogue, batch, weights.trits, isUnsignedValue(op.getX()), x.excess, weights.sumBound(shape.outputs, 255), &weights.codes};
+    ConvWay model{ConvWay::Kind::Direct, tile, winograd, {}};
+    if (adds && adds->codeBytes <= c.wholeCodeBudget)
+      model.adds = adds;
+    model.kind = codes && model.adds ? ConvWay::Kind::Adds : transforms ? ConvWay::Kind::Winograd : ConvWay::Kind::Direct;
+    std::vector<ConvWay> ways = convWays(c.k.target(), problem, model);
+    ConvWay way = takeWay(c, recipeOf(problem, ways), ways);
+    tile = way.tile, codes = way.kind == ConvWay::Kind::Adds;
+    if (!codes)
+      transforms = way.kind == ConvWay::Kind::Winograd;
+    if (way.kind == ConvWay::Kind::Winograd)
+      winograd = way.winograd;
+  }
   bool tooLong = codes && adds->codeBytes > c.codeBudget;
   codes = codes && !tooLong;
   if (codes)
@@ -569,7 +594,12 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     lookup = chooseLookup(k.target(), shape, tile);
   if (lookup && c.convolutions == ConvAlgorithm::Cheapest && !lookup->pays())
     lookup.reset();
-  shape.twoBit = !lookup && twoBitTakes(k.target(), shape, weights.trits);
+  LinearWay way{tile, !lookup && twoBitTakes(k.target(), shape, weights.trits)};
+  if (c.chooseWay && !lookup) {
+    LinearProblem problem{shape, end.epilogue, rowsPerUnit, out.isDynamic(), weights.trits};
+    way = takeWay(c, recipeOf(problem, tile), linearWays(k.target(), problem, way));
+  }
+  tile = way.tile, shape.twoBit = way.twoBit;
   Val panels = lookup ? weights.lookupCodes(w[0], ko, ki, *lookup) : weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), shape.twoBit);
   Val start = lookup ? c.table("lookup", lookupTable(lookup->trits)) : tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
   End at = end;
@@ -592,7 +622,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     choice.reason += text + more;
     return choice;
   }
-  if (shape.twoBit)
+  if (shape.twoBit && twoBitTakes(k.target(), shape, weights.trits))
     more += "; as bytes the weights would not fit the first-level cache";
   LayerChoice choice = describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
   if (shape.twoBit)
@@ -644,7 +674,10 @@ std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, cons
   shape.sumBound = mostOf(op.getX()) * taps * (weights.trits ? 1 : 127);
   double bound = weights.sumBound(shape.conv.outputs, mostOf(op.getX()));
   End end = endOf(c, op, shape.conv.outputs, weights.key, bound);
-  if (depthwiseDotTakes(c.k.target(), shape, end.epilogue))
+  bool byRows = depthwiseDotTakes(c.k.target(), shape, end.epilogue);
+  if (byRows && c.chooseWay)
+    byRows = c.chooseWay(recipeOf(shape, end.epilogue, x.isDynamic() ? 1 : x.shape[0]), {"rows side by side", "lanes are channels"}) == 0;
+  if (byRows)
     return lowerDepthwiseDot(c, op, shape, weights, bound, layer);
   Val residual;
   if (op.getResidual()) {

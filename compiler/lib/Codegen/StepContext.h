@@ -81,7 +81,10 @@ public:
   const llvm::DenseSet<mlir::Operation *> &inlined; ///< evaluated inside their only consumer
   int optLevel;
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
+  uint64_t wholeCodeBudget = 0;                     ///< bytes that weights as code may take in the variant
   uint64_t codeBudget = 0;                          ///< bytes that weights as code may take from this step on
+  /// Chooses one of several ways of the step's product (ProductProblem::recipe and ways); without it the first is taken.
+  std::function<size_t(std::string recipe, std::vector<std::string> ways)> chooseWay;
   bool plainLoops = false;                          ///< element by element, no vectors
   int64_t lanes = 1;                                ///< elements that an index with a lane dimension means
   double work = 1.0;                                ///< of the step, estimated, beside what its counted products would cost directly

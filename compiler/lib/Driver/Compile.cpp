@@ -3,6 +3,7 @@
 
 #include "CompileCache.h"
 #include "Samples.h"
+#include "TunedCompile.h"
 
 #include "triton/AST/Printer.h"
 #include "triton/Artifact/Artifact.h"
@@ -19,6 +20,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -57,6 +59,9 @@ Result<PipelineOptions> pipelineOptions(const Arguments &arguments) {
   if (!samples) return samples.takeError();
   samples->threads = options.threads;
   if (!samples->path.empty()) options.samples = [request = std::move(*samples)](const Graph &graph) { return readSamples(graph, request); };
+  Result<int64_t> seconds = tuneBudget(arguments);
+  if (!seconds) return seconds.takeError();
+  options.tuneBudgetSeconds = double(*seconds);
   return options;
 }
 
@@ -124,15 +129,39 @@ static cache::CompileSummary summarise(const CompiledModel &model, const std::ve
 
 static std::string compilerName() { return fmt::format("triton {} {}", versionNumber(), buildId()); }
 
+/// Objects of the cache. At -O3 without one, objects of this process: what is tried is compiled once.
+static ObjectCache objectsFor(CompileCache &cache, const PipelineOptions &options) {
+  ObjectCache objects = cache.objects();
+  if (objects.find || options.optLevel < 3) return objects;
+  auto all = std::make_shared<std::map<cache::Key, std::vector<uint8_t>>>();
+  objects.find = [all](const cache::Key &key) {
+    auto found = all->find(key);
+    return found == all->end() ? std::nullopt : std::optional(found->second);
+  };
+  objects.put = [all](const cache::Key &key, const std::vector<uint8_t> &object) { all->emplace(key, object); };
+  return objects;
+}
+
 /// The rest of a compile, from the float graph on.
-static Result<CompiledArtifact> finishCompile(Pipeline &pipeline, const GraphCosts &costs, Timing &timing) {
+static Result<CompiledArtifact> finishCompile(const Arguments &arguments, const PipelineOptions &options, Pipeline &pipeline, const GraphCosts &costs,
+                                              CompileCache &cache, Timing &timing) {
   if (Result<void> done = pipeline.resolve(); !done) return done.takeError();
-  Result<CompiledModel> model = pipeline.compile();
+  CompiledArtifact out;
+  std::vector<cache::RecordUse> records;
+  std::string tuningText;
+  Result<CompiledModel> model = [&]() -> Result<CompiledModel> {
+    if (options.optLevel < 3) return pipeline.compile();
+    Result<tuning::Outcome> tuned = compileTuned(arguments, options, pipeline, cache.records(), timing);
+    if (!tuned) return tuned.takeError();
+    out.report.tuning = {tuned->measured, tuned->recorded, tuned->left};
+    records = std::move(tuned->records);
+    tuningText = std::move(tuned->text);
+    return std::move(tuned->model);
+  }();
   if (!model) return model.takeError();
   model->compiler = compilerName();
   model->parameters = costs.parameters;
   model->fp32Bytes = costs.parameters * 4;
-  CompiledArtifact out;
   {
     auto scope = timing.stage("artifact");
     Result<std::vector<uint8_t>> bytes = writeArtifact(*model);
@@ -144,6 +173,8 @@ static Result<CompiledArtifact> finishCompile(Pipeline &pipeline, const GraphCos
   out.report.cache = compiled < units ? "partial" : "miss";
   out.report.layersRecompiled = countLayers(*model).second;
   out.report.summary = summarise(*model, pipeline.warnings());
+  out.report.summary.choices += tuningText;
+  out.report.summary.records = std::move(records);
   out.report.summary.artifactBytes = out.bytes.size();
   return out;
 }
@@ -154,11 +185,11 @@ Result<CompiledArtifact> compileWith(const Arguments &arguments, const std::stri
   if (!options) return options.takeError();
   Result<CompileCache> cache = CompileCache::open(arguments, path);
   if (!cache) return cache.takeError();
-  options->objects = cache->objects();
+  options->objects = objectsFor(*cache, *options);
   options->store = std::move(store);
   Pipeline pipeline(graph, *program.sources, *options, timing);
   if (Result<void> done = pipeline.generate(); !done) return done.takeError();
-  return finishCompile(pipeline, graphCosts(graph), timing);
+  return finishCompile(arguments, *options, pipeline, graphCosts(graph), *cache, timing);
 }
 
 /// Compiles what the cache does not have. `program` is checked, its graph chosen.
@@ -166,7 +197,7 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
                                              CompileCache &cache, Timing &timing) {
   Result<PipelineOptions> options = pipelineOptions(arguments);
   if (!options) return options.takeError();
-  options->objects = cache.objects();
+  options->objects = objectsFor(cache, *options);
   options->quantised = cache.quantised();
   auto owned = std::make_shared<Pipeline>(graph, *program.sources, *options, timing);
   Pipeline &pipeline = *owned;
@@ -182,7 +213,7 @@ static Result<CompiledArtifact> compileGraph(const Arguments &arguments, const C
       return out;
     }
   }
-  Result<CompiledArtifact> out = finishCompile(pipeline, costs, timing);
+  Result<CompiledArtifact> out = finishCompile(arguments, *options, pipeline, costs, cache, timing);
   if (!out) return out;
   auto scope = timing.stage("cache store");
   cache.keep(program, out->report.summary, out->bytes);
@@ -285,6 +316,15 @@ static int emitStage(const Arguments &arguments, const std::string &path, const 
   Result<Graph *> graph = checkedGraph(arguments, path, *program);
   if (!graph) return graph.error().message.empty() ? int(kInputAtFault) : fail(arguments, graph.error());
   if (stage == "graph") return writeText(arguments, graphToJson(**graph, fs::path(path).filename().string()));
+  // What is shown is what would be compiled: the same records, and measured where there are none.
+  bool tunes = options->optLevel >= 3 && (stage == "llvm" || stage == "asm" || stage == "obj");
+  std::optional<CompileCache> cache;
+  if (tunes) {
+    Result<CompileCache> opened = CompileCache::open(arguments, path);
+    if (!opened) return fail(arguments, opened.error());
+    cache.emplace(std::move(*opened));
+    options->objects = objectsFor(*cache, *options);
+  }
   Pipeline pipeline(**graph, *program->sources, *options, timing);
   if (Result<void> done = pipeline.generate(); !done) return fail(arguments, done.error());
   if (stage != "ternary")
@@ -294,7 +334,13 @@ static int emitStage(const Arguments &arguments, const std::string &path, const 
     if (Result<void> done = pipeline.optimise(); !done) return fail(arguments, done.error());
     return writeText(arguments, pipeline.moduleText());
   }
-  Result<std::string> text = pipeline.emit(stage);
+  ChooseProduct choose;
+  if (tunes) {
+    Result<tuning::Outcome> tuned = compileTuned(arguments, *options, pipeline, cache->records(), timing);
+    if (!tuned) return fail(arguments, tuned.error());
+    choose = std::move(tuned->choose);
+  }
+  Result<std::string> text = pipeline.emit(stage, choose);
   if (!text) return fail(arguments, text.error());
   if (arguments.has(OptionId::Timing)) fmt::print(stderr, "{}", timing.table());
   return writeText(arguments, *text);

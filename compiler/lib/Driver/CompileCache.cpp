@@ -3,6 +3,7 @@
 #include "CacheOptions.h"
 
 #include "triton/Driver/Version.h"
+#include "triton/Target/Machine.h"
 #include "triton/Tensor/Files.h"
 
 #include <fmt/format.h>
@@ -53,7 +54,8 @@ std::optional<cache::CompileSummary> CompileCache::findRequest(std::vector<std::
   std::vector<std::string> found = {path};
   uint64_t count = cache::countLines(*source);
   std::optional<cache::Manifest> manifest = cache::findManifest(*store, key->key(), path, found, count);
-  if (!manifest) return std::nullopt;
+  Result<int64_t> budget = tuneBudget(*arguments);
+  if (!manifest || !budget || !cache::recordsHold(*store, manifest->summary, *budget > 0)) return std::nullopt;
   artifactKey = manifest->artifact;
   files = std::move(found);
   lines = count;
@@ -72,8 +74,12 @@ std::optional<cache::CompileSummary> CompileCache::findModule(std::string_view m
   key.add("parameters", std::to_string(parameters));
   key.add("--weights", inputs.weights).add("--calibrate", inputs.calibration);
   key.add("--random-weights", options->randomWeights ? std::to_string(options->randomSeed) : "");
-  artifactKey = key.key();
-  return cache::findSummary(*store, *artifactKey);
+  if (options->optLevel >= 3) key.add("machine", machineKind());
+  programKey = artifactKey = key.key();
+  std::optional<cache::CompileSummary> summary = cache::findSummary(*store, *programKey);
+  if (!summary || !cache::recordsHold(*store, *summary, options->tuneBudgetSeconds > 0)) return std::nullopt;
+  artifactKey = cache::artifactOfRecords(*programKey, *summary);
+  return summary;
 }
 
 std::optional<cache::Blob> CompileCache::artifact() {
@@ -116,9 +122,10 @@ QuantisedCache CompileCache::quantised() {
 
 void CompileCache::keep(const CheckedProgram &program, const cache::CompileSummary &summary, cache::Bytes bytes) {
   if (!usable() || !artifactKey || !inputsUnchanged(inputs)) return;
-  if (!bytes.empty()) {
+  if (!bytes.empty() && programKey) {
+    artifactKey = cache::artifactOfRecords(*programKey, summary);
     store->put(cache::EntryKind::Artifact, *artifactKey, bytes);
-    cache::putSummary(*store, *artifactKey, summary);
+    cache::putSummary(*store, *programKey, summary);
   }
   // What was compiled is what `sources` holds, whatever the files say by now.
   const SourceManager &sources = *program.sources;

@@ -34,6 +34,8 @@ public:
   /// The bytes that the last successful look-up promised. Nothing if they are gone meanwhile: compile then.
   std::optional<cache::Blob> artifact();
 
+  /// Where records of measurements are, or null.
+  cache::Store *records() { return usable() ? store.get() : nullptr; }
   /// Objects of single units, for the pipeline.
   ObjectCache objects();
   /// Quantised weights of this checkpoint.
@@ -58,7 +60,8 @@ private:
   std::unique_ptr<cache::Store> store, localStore; ///< the second only beside a remote
   InputDigests inputs;
   cache::KeyItems requestItems;
-  std::optional<cache::Key> artifactKey;
+  std::optional<cache::Key> programKey;  ///< of what the program means
+  std::optional<cache::Key> artifactKey; ///< the same, and at -O3 what records say
 };
 
 } // namespace triton::driver

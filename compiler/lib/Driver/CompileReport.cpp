@@ -42,6 +42,13 @@ static json::Object document(const CompileReport &report, const Timing &timing) 
   o.append("artifact_bytes", int64_t(report.summary.artifactBytes));
   o.append("layers", int64_t(report.summary.layers));
   o.append("layers_recompiled", int64_t(report.layersRecompiled));
+  if (report.tuning) {
+    json::Object tuning;
+    tuning.append("measured", int64_t(report.tuning->measured));
+    tuning.append("recorded", int64_t(report.tuning->recorded));
+    tuning.append("left", int64_t(report.tuning->left));
+    o.append("tuning", std::move(tuning));
+  }
   return o;
 }
 

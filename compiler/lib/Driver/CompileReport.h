@@ -5,6 +5,7 @@
 #include "triton/Driver/CommandLine.h"
 #include "triton/Driver/Timing.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ struct CompileReport {
   uint64_t lines = 0;
   std::string cache = "miss";     ///< "hit", "partial" (some lower level was found) or "miss"
   uint64_t layersRecompiled = 0;
+  /// Products by where their choice came from; at -O3, where the compiler worked.
+  struct Tuning {
+    unsigned measured = 0, recorded = 0, left = 0;
+  };
+  std::optional<Tuning> tuning;
   cache::CompileSummary summary;
 };
 

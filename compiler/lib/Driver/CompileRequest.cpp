@@ -4,6 +4,7 @@
 #include "Command.h"
 #include "CompileReport.h"
 #include "triton/Driver/Timing.h"
+#include "triton/Target/Machine.h"
 #include "triton/Target/TargetDesc.h"
 #include "triton/Tensor/Files.h"
 
@@ -65,7 +66,10 @@ Result<cache::KeyBuilder> requestKey(const Arguments &arguments, const std::stri
   for (const OptionInfo &option : allOptions()) {
     if (!option.inCacheKey) continue;
     switch (option.id) {
-    case OptionId::OptLevel: key.add("-O", arguments.get(option.id, "2")); break;
+    case OptionId::OptLevel:
+      key.add("-O", arguments.get(option.id, "2"));
+      if (arguments.get(option.id) == "3") key.add("machine", machineKind()); // what is measured holds for machines like this one
+      break;
     case OptionId::Target: {
       // `native` is what it stands for on this machine.
       Result<std::vector<TargetDesc>> targets = parseTargets(arguments.get(option.id, "native"));
@@ -102,6 +106,13 @@ Result<cache::KeyBuilder> requestKey(const Arguments &arguments, const std::stri
   return key;
 }
 
+Result<int64_t> tuneBudget(const Arguments &arguments) {
+  if (arguments.get(OptionId::OptLevel) == "3") return arguments.number(OptionId::TuneBudget, 60, 0, 86400);
+  if (arguments.has(OptionId::TuneBudget))
+    return Error{"'--tune-budget' is about measuring, which only -O3 does", ErrorKind::Usage};
+  return int64_t(0);
+}
+
 std::string outputPath(const Arguments &arguments, const std::string &program) {
   return arguments.get(OptionId::Output, fs::path(program).replace_extension(".tern").string());
 }
@@ -123,7 +134,8 @@ std::optional<int> compileFromCache(const Arguments &arguments, const std::strin
   if (id.empty()) return std::nullopt;
   Result<std::string> source = readFileBytes(path, kMaxSourceBytes);
   Result<InputDigests> inputs = digestInputs(arguments, store);
-  if (!source || !inputs) return std::nullopt;
+  Result<int64_t> budget = tuneBudget(arguments);
+  if (!source || !inputs || !budget) return std::nullopt;
   Result<cache::KeyBuilder> key = requestKey(arguments, id, *source, *inputs);
   if (!key) return std::nullopt;
   CompileReport report;
@@ -131,7 +143,7 @@ std::optional<int> compileFromCache(const Arguments &arguments, const std::strin
   report.files = {path};
   std::optional<cache::Manifest> manifest = cache::findManifest(store, key->key(), path, report.files, report.lines);
   timing.add("cache lookup", timing.totalMs());
-  if (!manifest) return std::nullopt;
+  if (!manifest || !cache::recordsHold(store, manifest->summary, *budget > 0)) return std::nullopt;
   std::string output = outputPath(arguments, path);
   double before = timing.totalMs();
   Result<bool> copied = store.copyOut(cache::EntryKind::Artifact, manifest->artifact, output);

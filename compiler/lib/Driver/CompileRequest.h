@@ -29,6 +29,9 @@ bool inputsUnchanged(const InputDigests &inputs);
 Result<cache::KeyBuilder> requestKey(const Arguments &arguments, const std::string &compilerId, std::string_view source,
                                      const InputDigests &inputs);
 
+/// `--tune-budget` in seconds, 0 below -O3. Errors (kind Usage): no number, or given below -O3, where it means nothing.
+Result<int64_t> tuneBudget(const Arguments &arguments);
+
 /// `--output`, or the program's path with the ending `.tern`.
 std::string outputPath(const Arguments &arguments, const std::string &program);
 

@@ -2,6 +2,7 @@
 #include "Zoo.h"
 
 #include "triton/Driver/Version.h"
+#include "triton/Target/Machine.h"
 #include "triton/Target/TargetDesc.h"
 
 #include <fmt/format.h>
@@ -50,6 +51,7 @@ int runDoctor(const Arguments &arguments) {
   document.append("cores", int64_t(std::thread::hardware_concurrency()));
   document.append("memory_bytes", int64_t(memoryBytes()));
   document.append("native_target", native);
+  document.append("machine_kind", machineKind()); // what records of -O3 are for
   document.append("targets", std::move(targets));
   document.append("gpu", std::filesystem::exists("/dev/nvidia0") ? json::Value("nvidia") : json::Value(nullptr));
   document.append("fashion_mnist", bool(images));
@@ -62,6 +64,7 @@ int runDoctor(const Arguments &arguments) {
   fmt::print("processor      {} ({} cores, {:.1f} GB)\n", processorName(), std::thread::hardware_concurrency(),
              double(memoryBytes()) / 1e9);
   fmt::print("native target  {}\n", native);
+  fmt::print("machine kind   {}\n", machineKind());
   fmt::print("GPU            {}\n", std::filesystem::exists("/dev/nvidia0") ? "NVIDIA device present" : "none");
   fmt::print("Fashion-MNIST  {}\n", images ? fmt::format("{} test images in {}", images->count, *dataFolder) : "missing");
   fmt::print("zoo            {} networks\n", models ? models->size() : 0);

@@ -51,6 +51,7 @@ struct Pipeline::Impl {
   Result<void> runPass(std::unique_ptr<mlir::Pass> pass, const std::string &name);
   Result<std::shared_ptr<const WeightStore>> openWeights() const;
   std::vector<std::vector<HostTensor>> inBatches(const HostTensor &samples, int64_t most) const;
+  Result<CompiledModel> compileModule(const CodegenOptions &how);
   Result<void> readCalibration(ResolveInputs &inputs) const;
 
   const Graph &graph;
@@ -139,6 +140,17 @@ Result<void> Pipeline::Impl::runPass(std::unique_ptr<mlir::Pass> pass, const std
   return {};
 }
 
+Result<CompiledModel> Pipeline::Impl::compileModule(const CodegenOptions &how) {
+  MessageCollector messages(context);
+  Result<CompiledModel> model = triton::compileModule(*module, how);
+  if (!model) {
+    Error error = model.takeError();
+    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
+  return model;
+}
+
 /// What the values of a float graph may take while samples run through it. Large networks go through in parts.
 static constexpr uint64_t kMeasuredBytes = uint64_t(1) << 30;
 
@@ -224,40 +236,43 @@ static Result<void> checkFloatParameters(const Graph &graph) {
 }
 
 Result<CompiledModel> Pipeline::compile() {
-  if (Result<void> fits = checkFloatParameters(impl->graph); !fits) return fits.takeError();
   Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
   if (!targets) return targets.takeError();
+  return compile(*targets, {}, false);
+}
+
+Result<CompiledModel> Pipeline::compile(const std::vector<TargetDesc> &targets, const ChooseProduct &choose, bool quiet) {
+  if (Result<void> fits = checkFloatParameters(impl->graph); !fits) return fits.takeError();
   CodegenOptions options;
-  options.targets = std::move(*targets);
+  options.targets = targets;
+  options.chooseProduct = choose;
   options.codeBudget = impl->options.codeBudget;
   options.optLevel = impl->options.optLevel;
   options.threads = impl->options.threads;
+  options.buildId = impl->options.objects.compilerId;
+  options.findObject = impl->options.objects.find;
+  options.storeObject = impl->options.objects.put;
+  if (quiet) { // what a layer's code costs does not depend on who else wants the budget
+    options.codeBudget = UINT64_MAX;
+    return impl->compileModule(options);
+  }
   options.printAfter = impl->options.printIrAfter;
   options.onPrint = [](std::string_view pass, std::string_view ir) { fmt::print(stderr, "// ---- after {}\n{}", pass, ir); };
   options.onStage = [this](std::string_view stage, double ms) { impl->timing.add(std::string(stage), ms); };
   options.onUnit = [this](std::string_view unit, unsigned thread, double beganMsAgo, double ms) {
     impl->timing.addPart(std::string(unit), thread, beganMsAgo, ms);
   };
-  options.buildId = impl->options.objects.compilerId;
-  options.findObject = impl->options.objects.find;
-  options.storeObject = impl->options.objects.put;
-  MessageCollector messages(impl->context);
-  Result<CompiledModel> model = compileModule(*impl->module, options);
-  if (!model) {
-    Error error = model.takeError();
-    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
-    return error;
-  }
-  return model;
+  return impl->compileModule(options);
 }
 
-Result<std::string> Pipeline::emit(const std::string &stage) {
+Result<std::string> Pipeline::emit(const std::string &stage, const ChooseProduct &choose) {
   Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
   if (!targets) return targets.takeError();
   if (targets->size() != 1) return Error{"--emit=" + stage + " shows one target; give one with --target", ErrorKind::Usage};
   std::string text;
   CodegenOptions options;
   options.targets = std::move(*targets);
+  options.chooseProduct = choose;
   options.codeBudget = impl->options.codeBudget;
   options.optLevel = impl->options.optLevel;
   options.emitKinds = {stage == "llvm" ? EmitKind::LlvmIr : stage == "asm" ? EmitKind::Assembly : EmitKind::Object};

@@ -1,6 +1,8 @@
 // The register tile: see DotTile.h.
 #include "DotTile.h"
 
+#include "Ways.h"
+
 #include <algorithm>
 
 using namespace mlir;
@@ -8,6 +10,22 @@ using namespace mlir;
 namespace triton {
 
 std::string TileChoice::name() const { return std::to_string(positions) + "x" + std::to_string(dot.nr()); }
+
+/// The most positions whose sums stay in registers with panels of `vectors` vectors.
+static int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64_t vectors) {
+  int64_t registers = target.vectorRegisters;
+  // NEON widens weights to pairs of halves and keeps one register of activations a position.
+  if (dot.kind == DotKind::MulLong)
+    return std::clamp<int64_t>((registers - vectors / 2 - 5) / (vectors + 1), 1, 28);
+  // Registers beside accumulators and weights: the broadcast, and what the dot product needs on the way.
+  int64_t spare = dot.kind == DotKind::Dpbusd ? 1 : dot.wide ? 2 : 3;
+  if (dot.biased() && !dot.excess)
+    ++spare; // the constant 0x80
+  return std::clamp<int64_t>((registers - vectors - spare) / vectors, 1, 28);
+}
+
+/// Rows that may have any number of positions are covered by tiles of at most so many.
+static constexpr int64_t kMostRows = 14;
 
 TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess,
                       bool wide) {
@@ -17,23 +35,15 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
   tile.dot.excess = excess && tile.dot.biased();
   tile.dot.lanes = target.lanes32();
   tile.dot.wide = wide && tile.dot.kind == DotKind::MaddWd;
-  int64_t lanes = tile.dot.lanes, registers = target.vectorRegisters;
-  // Registers beside accumulators and weights: the broadcast, and what the dot product needs on the way.
-  int64_t spare = tile.dot.kind == DotKind::Dpbusd ? 1 : tile.dot.wide ? 2 : 3;
-  if (tile.dot.biased() && !tile.dot.excess)
-    ++spare; // the constant 0x80
+  int64_t lanes = tile.dot.lanes;
   bool neon = tile.dot.kind == DotKind::MulLong;
-  auto capacity = [&](int64_t vectors) {
-    // NEON widens weights to pairs of halves and keeps one register of activations a position.
-    return neon ? (registers - vectors / 2 - 5) / (vectors + 1) : (registers - vectors - spare) / vectors;
-  };
   int64_t most = std::max<int64_t>(1, (channels + lanes - 1) / lanes);
   tile.dot.vectors = neon ? 4 : std::min<int64_t>(2, most);
   if (target.vectorRegisters == 32 && !neon && width > 0 && width <= 6 && most >= 4)
     tile.dot.vectors = 4; // few positions: more channels keep the multipliers busy
-  int64_t limit = std::max<int64_t>(1, std::min<int64_t>(capacity(tile.dot.vectors), 28));
+  int64_t limit = mostPositions(target, tile.dot, tile.dot.vectors);
   if (width <= 0) {
-    tile.positions = std::min<int64_t>(limit, 14);
+    tile.positions = std::min(limit, kMostRows);
     return tile;
   }
   // The last tile of a row overlaps its neighbour, so the cost is in whole tiles; each also loads weights once.
@@ -42,6 +52,47 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
     if (double cost = double((width + p - 1) / p) * (double(p) + 1.5); cost < best)
       best = cost, tile.positions = p;
   return tile;
+}
+
+std::vector<TileChoice> otherTiles(const TargetDesc &target, const TileChoice &chosen, int64_t channels, int64_t width) {
+  std::vector<TileChoice> others;
+  auto add = [&](DotSpec dot, size_t numbers) {
+    TileChoice tile = chosen;
+    tile.dot = dot;
+    int64_t limit = mostPositions(target, dot, dot.vectors);
+    if (width <= 0) {
+      tile.positions = std::min(limit, kMostRows);
+      if (dot.vectors != chosen.dot.vectors)
+        others.push_back(tile);
+      return;
+    }
+    // The fewest tiles that cover a row, and one or more tiles that are narrower.
+    int64_t before = 0;
+    for (int64_t count = (width + limit - 1) / limit; count <= width && numbers > 0; ++count) {
+      tile.positions = (width + count - 1) / count;
+      if (tile.positions == before)
+        continue;
+      before = tile.positions;
+      --numbers;
+      if (dot.vectors != chosen.dot.vectors || dot.wide != chosen.dot.wide || tile.positions != chosen.positions)
+        others.push_back(tile);
+    }
+  };
+  int64_t most = std::max<int64_t>(1, (channels + chosen.dot.lanes - 1) / chosen.dot.lanes);
+  add(chosen.dot, 2);
+  for (int64_t vectors : {1, 2, 4}) {
+    DotSpec dot = chosen.dot;
+    dot.vectors = vectors;
+    if (vectors == chosen.dot.vectors || vectors > most || (dot.kind == DotKind::MulLong && vectors < 2))
+      continue;
+    add(dot, 1);
+  }
+  if (chosen.dot.wide) {
+    DotSpec dot = chosen.dot;
+    dot.wide = false;
+    add(dot, 1);
+  }
+  return others;
 }
 
 namespace {

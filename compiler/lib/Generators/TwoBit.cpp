@@ -7,6 +7,7 @@
 //
 // x is the signed operand: unsigned codes are taken less 128, and the sums start at 128 * sum(w).
 #include "ProductLoops.h"
+#include "Ways.h"
 
 using namespace mlir;
 
@@ -211,9 +212,11 @@ private:
 
 } // namespace
 
+bool twoBitCan(const TargetDesc &target, const LinearShape &shape, bool trits) {
+  return trits && target.vectorBytes == 64 && target.dotKind(true) == DotKind::Dpbusd && shape.reduction.levels.empty();
+}
 bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits) {
-  return trits && target.vectorBytes == 64 && target.dotKind(true) == DotKind::Dpbusd && shape.reduction.levels.empty() &&
-         shape.inputs * shape.outputs > int64_t(target.firstCacheBytes);
+  return twoBitCan(target, shape, trits) && shape.inputs * shape.outputs > int64_t(target.firstCacheBytes);
 }
 
 int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile) {

@@ -10,6 +10,7 @@
 #include "Winograd.h"
 
 #include "ProductLoops.h"
+#include "Ways.h"
 
 #include <algorithm>
 #include <array>
@@ -330,6 +331,23 @@ private:
 
 } // namespace
 
+WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, WinogradChoice choice, int64_t batch, int64_t groupRows) {
+  DotSpec &dot = choice.tile.dot;
+  choice.groupRows = groupRows;
+  Geometry bare(shape, choice);
+  int64_t tiles = std::min(choice.groupRows, batch * bare.tilesY) * bare.tilesX;
+  // Registers beside accumulators and weights: the broadcast, and the product where it is added by itself.
+  int64_t limit = (int64_t(target.vectorRegisters) - dot.vectors - (target.hasVnni ? 1 : 3)) / dot.vectors;
+  double best = 1e300;
+  for (int64_t p = std::min<int64_t>({limit, tiles, 14}); p >= 1; --p)
+    if (double cost = double(ceilDiv(tiles, p)) * (double(p) + 1.5); cost < best)
+      best = cost, choice.tile.positions = p;
+  Costs costs(target, shape, choice);
+  int64_t rows = batch * bare.tilesY;
+  choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);
+  return choice;
+}
+
 std::optional<WinogradChoice> chooseWinograd(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct, bool trits,
                                              bool actUnsigned, bool excess, double mostSum, int64_t batch) {
   // Unsigned words: row 1 of B by itself takes from -32 to 68 times the greatest byte; signed ones: 10 * 10 times the magnitude.
@@ -348,17 +366,7 @@ std::optional<WinogradChoice> chooseWinograd(const TargetDesc &target, const Con
   dot.vectors = std::min<int64_t>(2, ceilDiv(shape.storedChannels, dot.lanes));
   Geometry bare(shape, choice);
   int64_t mostTiles = std::max<int64_t>(1, std::min(kGroupTiles, kGroupBytes / (kPositions * bare.vTile)));
-  choice.groupRows = std::max<int64_t>(1, mostTiles / bare.tilesX);
-  int64_t tiles = std::min(choice.groupRows, batch * bare.tilesY) * bare.tilesX;
-  // Registers beside accumulators and weights: the broadcast, and the product where it is added by itself.
-  int64_t limit = (int64_t(target.vectorRegisters) - dot.vectors - (target.hasVnni ? 1 : 3)) / dot.vectors;
-  double best = 1e300;
-  for (int64_t p = std::min<int64_t>({limit, tiles, 14}); p >= 1; --p)
-    if (double cost = double(ceilDiv(tiles, p)) * (double(p) + 1.5); cost < best)
-      best = cost, choice.tile.positions = p;
-  Costs costs(target, shape, choice);
-  int64_t rows = batch * bare.tilesY;
-  choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);
+  choice = regrouped(target, shape, choice, batch, std::max<int64_t>(1, mostTiles / bare.tilesX));
   choice.directCost = directInstructions(target, shape, direct, batch);
   return choice;
 }

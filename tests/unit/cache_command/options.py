@@ -46,6 +46,7 @@ SAMPLES = {
     "--output": BASE + ["--output", "out.tern"],
     "--help": None,            # compiles nothing
     "--json": None,            # part of every call here
+    "--tune-budget": None,     # only at -O3: tuning.py
     "--emit": None,            # what is shown is no artifact and is not kept
     "--reproducer": BASE + ["--reproducer", "report.json"],
     "--print-ir-after": None,  # shows the work, so that it is done

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
+#include <optional>
 #include <sstream>
 
 using namespace triton;
@@ -80,8 +81,8 @@ ConvShape shapeOf(const ConvCase &c) {
 
 enum class Form { Direct, Winograd, Lookup };
 
-/// A convolution's code, called from one public function.
-std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct) {
+/// A convolution's code, called from one public function. `other`: which of the tiles beside the usual one, if not that.
+std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct, std::optional<size_t> other = {}) {
   ConvShape shape = shapeOf(c);
   Epilogue epilogue;
   epilogue.hi = 255;
@@ -92,6 +93,8 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   KernelBuilder k(*module, target);
   TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(target, shape));
+  if (other)
+    tile = otherTiles(target, tile, c.outputs, c.outWidth).at(*other);
   std::string function;
   if (form == Form::Lookup)
     function = emitLookupConv(k, "lookup", shape, *chooseLookup(target, shape, tile, 1), epilogue);
@@ -143,6 +146,22 @@ TEST_P(InnerLoops, OfConvolutionsDoNotTouchTheStack) {
                        std::to_string(c.kernel) + "x" + std::to_string(c.kernel);
     size_t dots = countDots(parse(convAssembly(*target, c)), dotInstruction(target->dotKind(c.trits)), what);
     EXPECT_GE(dots, 1u) << GetParam() << ": no loop with a dot product was found";
+  }
+}
+
+/// Tiles that are tried at -O3.
+TEST_P(InnerLoops, OfOtherTilesDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  for (const ConvCase &c : {ConvCase{64, 64, 3, 1, 56, true, false, true}, ConvCase{128, 128, 3, 1, 7, false, true, true},
+                            ConvCase{64, 128, 1, 1, 28, true, false, false}, ConvCase{16, 64, 3, 2, 30, false, false, true}}) {
+    TileChoice usual = chooseTile(*target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(*target, shapeOf(c)));
+    std::vector<TileChoice> others = otherTiles(*target, usual, c.outputs, c.outWidth);
+    EXPECT_GE(others.size(), 2u);
+    for (size_t i = 0; i < others.size(); ++i) {
+      std::string what = std::string(GetParam()) + ", " + others[i].name() + " for " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
+      EXPECT_GE(countDots(parse(convAssembly(*target, c, Form::Direct, i)), dotInstruction(target->dotKind(c.trits)), what), 1u) << what;
+    }
   }
 }
 

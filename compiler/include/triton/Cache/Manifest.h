@@ -10,6 +10,14 @@
 
 namespace triton::cache {
 
+/// A tuning record that a compile at -O3 asked for. Its content decides code as a source does.
+struct RecordUse {
+  Key key{};
+  Key digest{};        ///< of what it said
+  bool found = false;  ///< or that there was none
+  bool open = false;   ///< there is more to measure for it
+};
+
 /// What a compile says about its artifact, so that a hit can say the same.
 struct CompileSummary {
   std::string name;                   ///< of the model
@@ -17,6 +25,7 @@ struct CompileSummary {
   uint64_t optLevel = 2, layers = 0, artifactBytes = 0;
   std::vector<std::string> warnings;  ///< about the weights, as printed
   std::string choices;                ///< the text of --verbose
+  std::vector<RecordUse> records;     ///< -O3: what decided its choices
 };
 
 struct Manifest {
@@ -43,6 +52,11 @@ std::optional<Manifest> findManifest(Store &store, const Key &key, const std::st
 
 /// The summary of an artifact, kept beside it.
 void putSummary(Store &store, const Key &artifact, const CompileSummary &summary);
+/// True if the records of a summary are as they were, so that its artifact is what a compile would give now. `measures`: that compile would measure
+/// what is left open, so nothing may be.
+bool recordsHold(Store &store, const CompileSummary &summary, bool measures);
+/// The key of the artifact that these records gave, where `program` is the key without them.
+Key artifactOfRecords(const Key &program, const CompileSummary &summary);
 std::optional<CompileSummary> findSummary(Store &store, const Key &artifact);
 
 /// The items of a key under a name of its user's choice: what --verbose and `triton cache why` compare.

@@ -38,10 +38,25 @@ enum class ConvAlgorithm : uint8_t {
   Lookup,   ///< the same for products of trits by trits from a table; linear layers too
 };
 
+/// A product layer with several ways to compute it that give the same bits.
+struct ProductProblem {
+  std::string_view layer;            ///< its key
+  size_t step = 0;                   ///< index in CompiledModel::steps
+  std::string recipe;                ///< equal where the ways take equally long on one machine
+  std::vector<std::string> ways;     ///< at least two different names, the cost model's choice first
+};
+struct ProductDecision {
+  size_t way = 0;                    ///< index in `ways`
+  std::string why;                   ///< for LayerChoice::reason
+};
+/// Says how a product is computed. Called in the order of the steps, from the thread that compiles.
+using ChooseProduct = std::function<ProductDecision(const TargetDesc &target, const ProductProblem &problem)>;
+
 struct CodegenOptions {
   std::vector<TargetDesc> targets;
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
   uint64_t codeBudget = uint64_t(64) << 20; ///< bytes of weights as code in a variant at most; layers take it in their order
+  ChooseProduct chooseProduct;    ///< from -O2 on; without it the cost model chooses
   int optLevel = 2;
   std::string entry;              ///< the function to compile; may be empty if there is one
   std::string compilerVersion;    ///< goes into CompiledModel::compiler

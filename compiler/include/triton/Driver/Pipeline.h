@@ -3,6 +3,7 @@
 #pragma once
 
 #include "triton/Cache/Store.h"
+#include "triton/Codegen/Codegen.h"
 #include "triton/Codegen/CompiledModel.h"
 #include "triton/Driver/CommandLine.h"
 #include "triton/Driver/Timing.h"
@@ -44,6 +45,7 @@ struct PipelineOptions {
   std::function<Result<HostTensor>(const Graph &)> samples; ///< inputs to calibrate on, along the first axis; may be empty
   std::string printIrAfter;               ///< pass, "all" or empty
   unsigned threads = 1;
+  double tuneBudgetSeconds = 60;          ///< at -O3
   ObjectCache objects;
   QuantisedCache quantised;
 };
@@ -80,10 +82,12 @@ public:
   /// The module as text, at the stage reached.
   std::string moduleText() const;
 
-  /// Generates code for all targets. `source` and `inputs` go into the artifact's description.
+  /// Generates code for all targets.
   Result<CompiledModel> compile();
+  /// The same for some targets with some choices. `quiet`: a try, which leaves no stages behind.
+  Result<CompiledModel> compile(const std::vector<TargetDesc> &targets, const ChooseProduct &choose, bool quiet);
   /// LLVM IR or assembly of one target ("llvm", "asm") or its object bytes ("obj").
-  Result<std::string> emit(const std::string &stage);
+  Result<std::string> emit(const std::string &stage, const ChooseProduct &choose = {});
 
   /// Warnings about weights that were collected on the way (extra keys and the like).
   const std::vector<std::string> &warnings() const;
