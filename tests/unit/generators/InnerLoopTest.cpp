@@ -2,6 +2,7 @@
 #include "Emit.h"
 #include "Lookup.h"
 #include "TestName.h"
+#include "Ways.h"
 #include "Winograd.h"
 
 #include "mlir/IR/MLIRContext.h"

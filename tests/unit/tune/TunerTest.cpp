@@ -109,7 +109,7 @@ TEST_F(Tuner, EveryPlantedRecordIsFollowedAndChangesNoResult) {
   };
   std::vector<Bytes> expected;
   size_t most = 1;
-  std::set<std::vector<uint8_t>> artifacts;
+  std::set<std::string> artifacts;
   for (size_t way = 0; way < most; ++way) {
     open("planted" + std::to_string(way));
     std::map<std::string, std::vector<std::string>> ways;
@@ -134,7 +134,8 @@ TEST_F(Tuner, EveryPlantedRecordIsFollowedAndChangesNoResult) {
     std::vector<Bytes> results = resultsOf(out.model);
     if (way == 0) expected = results;
     EXPECT_EQ(results, expected) << "way " << way;
-    artifacts.insert(bytesOf(out.model));
+    std::vector<uint8_t> bytes = bytesOf(out.model);
+    artifacts.emplace(bytes.begin(), bytes.end());
   }
   EXPECT_EQ(artifacts.size(), most);
   EXPECT_GE(most, 4u);
