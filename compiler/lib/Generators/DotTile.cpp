@@ -56,6 +56,9 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
 
 std::vector<TileChoice> otherTiles(const TargetDesc &target, const TileChoice &chosen, int64_t channels, int64_t width) {
   std::vector<TileChoice> others;
+  // Instructions of two operands need copies, for which some of these tiles leave no register.
+  if (target.arch == Arch::X86_64 && target.vectorBytes == 16)
+    return others;
   auto add = [&](DotSpec dot, size_t numbers) {
     TileChoice tile = chosen;
     tile.dot = dot;

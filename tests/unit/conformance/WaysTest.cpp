@@ -11,7 +11,7 @@ using namespace triton::test;
 
 namespace {
 
-const char *const kTargets[] = {"x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni", "aarch64"};
+const char *const kTargets[] = {"x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni", "aarch64"};
 
 class Ways : public testing::TestWithParam<const char *> {
 protected:

@@ -158,7 +158,7 @@ TEST_P(InnerLoops, OfOtherTilesDoNotTouchTheStack) {
                             ConvCase{64, 128, 1, 1, 28, true, false, false}, ConvCase{16, 64, 3, 2, 30, false, false, true}}) {
     TileChoice usual = chooseTile(*target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(*target, shapeOf(c)));
     std::vector<TileChoice> others = otherTiles(*target, usual, c.outputs, c.outWidth);
-    EXPECT_GE(others.size(), 2u);
+    EXPECT_EQ(others.size() >= 2, target->arch != Arch::X86_64 || target->vectorBytes > 16);
     for (size_t i = 0; i < others.size(); ++i) {
       std::string what = std::string(GetParam()) + ", " + others[i].name() + " for " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
       EXPECT_GE(countDots(parse(convAssembly(*target, c, Form::Direct, i)), dotInstruction(target->dotKind(c.trits)), what), 1u) << what;
