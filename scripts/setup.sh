@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build ccache git ca-certificates python3
        llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools lld-19 liblld-19-dev
-       antlr4 libantlr4-runtime-dev libfmt-dev libflatbuffers-dev flatbuffers-compiler libxxhash-dev libzstd-dev zlib1g-dev
+       antlr4 libantlr4-runtime-dev libfmt-dev libflatbuffers-dev flatbuffers-compiler libxxhash-dev liblz4-dev libzstd-dev zlib1g-dev
        libpng-dev libjpeg62-turbo-dev libcurl4-openssl-dev libhiredis-dev pkg-config uuid-dev dataset-fashion-mnist)
 test=(libgtest-dev libbenchmark-dev g++-aarch64-linux-gnu qemu-user redis-server)
 train=(libtorch-dev)

@@ -24,13 +24,13 @@
 extern "C" {
 #endif
 
-#define TRI_CONTAINER_VERSION 1
+#define TRI_CONTAINER_VERSION 2
 #define TRI_CONTAINER_MAGIC "\x89TERN\r\n\x1a"
 #define TRI_MAGIC_BYTES 8
 #define TRI_HEADER_BYTES 64
 #define TRI_SECTION_ENTRY_BYTES 32
-#define TRI_MAX_SECTIONS 66 /* metadata, weights and 64 variants: header and table stay below one page */
-#define TRI_SECTION_ALIGNMENT 4096
+#define TRI_MAX_SECTIONS 66 /* metadata, weights and 64 variants */
+#define TRI_SECTION_ALIGNMENT 64
 #define TRI_BLOB_ALIGNMENT 64
 
 enum {
@@ -46,7 +46,7 @@ enum {
 typedef enum tri_section_kind {
   TRI_SECTION_METADATA = 1,
   TRI_SECTION_WEIGHTS = 2,
-  TRI_SECTION_CODE = 3 /* an ELF shared object (elf_image.h) */
+  TRI_SECTION_CODE = 3 /* an ELF shared object (elf_image.h) as an LZ4 block (lz4.h) */
 } tri_section_kind;
 
 typedef struct tri_section {

@@ -4,6 +4,7 @@
 
 #include "artifact/cpu_features.h"
 #include "artifact/kernel_abi.h"
+#include "artifact/lz4.h"
 #include "artifact/packing.h"
 #include "artifact/size_check.h"
 
@@ -119,7 +120,7 @@ private:
   bool checkEntry(const fb::Entry &entry);
   bool checkBlobs();
   bool checkPlacements(const fb::Variant &variant);
-  bool checkProgram(const fb::Variant &variant, const fb::Entry &entry, const fb::Program &program, const tri_elf_image &image);
+  bool checkProgram(const fb::Variant &variant, const fb::Entry &entry, const fb::Program &program);
   bool checkVariant(const fb::Variant &variant, uint32_t index);
   template <typename... T>
   bool corrupt(const char *format, T... arguments) {
@@ -318,8 +319,7 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
   return true;
 }
 
-bool ModelChecker::checkProgram(const fb::Variant &variant, const fb::Entry &entry, const fb::Program &program,
-                                const tri_elf_image &image) {
+bool ModelChecker::checkProgram(const fb::Variant &variant, const fb::Entry &entry, const fb::Program &program) {
   const char *target = variant.target()->c_str();
   const uint32_t steps = entry.steps()->size();
   if (program.step_names()->size() != steps || program.step_offsets()->size() != steps)
@@ -328,11 +328,8 @@ bool ModelChecker::checkProgram(const fb::Variant &variant, const fb::Entry &ent
   if (program.step_costs() && program.step_costs()->size() != steps)
     return corrupt("metadata: variant '%s' has %u step costs for %u steps", target, program.step_costs()->size(), steps);
   if (!isAligned(program.step_offsets())) return corrupt("metadata: variant '%s' has addresses at an odd place", target);
-  for (uint32_t i = 0; i < steps; ++i) {
+  for (uint32_t i = 0; i < steps; ++i)
     if (!checkName(program.step_names()->Get(i), "a step")) return false;
-    if (!tri_elf_is_code(&image, program.step_offsets()->Get(i)))
-      return corrupt("metadata: variant '%s': the address of step %u is not in its code", target, i);
-  }
   for (uint64_t bytes : {program.workspace_fixed(), program.workspace_per_batch(), program.scratch_per_thread()})
     if (bytes % TRI_BUFFER_ALIGNMENT || bytes > kMaxWorkspaceBytes)
       return corrupt("metadata: variant '%s' has a workspace size of %llu", target, number(bytes));
@@ -348,14 +345,15 @@ bool ModelChecker::checkVariant(const fb::Variant &variant, uint32_t index) {
     return fail(problem, Problem::Unsupported, "variant '%s' has kernel interface %u; this build runs %d", target, variant.kernel_abi(),
                 TRI_KERNEL_ABI_VERSION);
   if (variant.section() != kFirstCodeSection + index) return corrupt("metadata: variant '%s' has section %u", target, variant.section());
-  tri_elf_image image;
-  if (const char *why = tri_elf_parse(container.data(variant.section()), size_t(container.bytes(variant.section())), variant.features(), &image))
-    return corrupt("code of variant '%s' (section %u): %s", target, variant.section(), why);
+  // A small file must not ask for much memory.
+  if (variant.code_bytes() == 0 || variant.code_bytes() > TRI_MAX_IMAGE_BYTES || variant.code_bytes() / TRI_LZ4_MOST_RATIO > container.bytes(variant.section()))
+    return corrupt("metadata: variant '%s' has %llu bytes of code in a section of %llu", target, number(variant.code_bytes()),
+                   number(container.bytes(variant.section())));
   if (!checkPlacements(variant)) return false;
   if (variant.programs()->size() != model.entries()->size())
     return corrupt("metadata: variant '%s' has %u programs for %u entry points", target, variant.programs()->size(), model.entries()->size());
   for (uint32_t i = 0; i < model.entries()->size(); ++i)
-    if (!checkProgram(variant, *model.entries()->Get(i), *variant.programs()->Get(i), image)) return false;
+    if (!checkProgram(variant, *model.entries()->Get(i), *variant.programs()->Get(i))) return false;
   if (countOf(variant.choices()) > kMaxSteps) return corrupt("metadata: variant '%s' has %u choices", target, countOf(variant.choices()));
   for (uint32_t i = 0; i < countOf(variant.choices()); ++i) {
     const fb::Choice &choice = *variant.choices()->Get(i);
@@ -406,8 +404,20 @@ const fb::Model *triton::artifact::readModel(const Container &container, const u
   return ModelChecker(container, *model, problem).run() ? model : nullptr;
 }
 
-tri_elf_image triton::artifact::elfImage(const Container &container, const fb::Variant &variant) {
-  tri_elf_image image;
-  tri_elf_parse(container.data(variant.section()), size_t(container.bytes(variant.section())), variant.features(), &image);
-  return image;
+bool triton::artifact::readCode(const Container &container, const fb::Model &model, const fb::Variant &variant, uint8_t *elf,
+                                tri_elf_image &image, Problem &problem) {
+  const uint32_t section = variant.section();
+  const char *target = variant.target()->c_str();
+  const size_t bytes = size_t(variant.code_bytes());
+  if (!tri_lz4_expand(container.data(section), size_t(container.bytes(section)), elf, bytes))
+    return fail(problem, Problem::Corrupt, "code of variant '%s' (section %u): it does not expand to %zu bytes", target, section, bytes);
+  if (const char *why = tri_elf_parse(elf, bytes, variant.features(), &image))
+    return fail(problem, Problem::Corrupt, "code of variant '%s' (section %u): %s", target, section, why);
+  for (uint32_t entry = 0; entry < model.entries()->size(); ++entry) {
+    const auto &addresses = *variant.programs()->Get(entry)->step_offsets();
+    for (uint32_t i = 0; i < addresses.size(); ++i)
+      if (!tri_elf_is_code(&image, addresses.Get(i)))
+        return fail(problem, Problem::Corrupt, "metadata: variant '%s': the address of step %u is not in its code", target, i);
+  }
+  return true;
 }

@@ -45,14 +45,15 @@ inline constexpr size_t kMetadataAlignment = 16;
 /// Checks the frame. Reads nothing outside `bytes[0, size)`.
 bool readContainer(const uint8_t *bytes, size_t size, Container &out, Problem &problem);
 
-/// Checks the metadata and everything that it says about the other sections; null and `problem` if something is wrong.
+/// Checks the metadata and everything that it says about the other sections but the code (readCode); null and `problem` if something is wrong.
 /// `metadata` is section 0 or a copy of it, suitably aligned; the result points into it.
 const fb::Model *readModel(const Container &container, const uint8_t *metadata, Problem &problem);
 
 /// The layout of a placement whose kind is Adds.
 tri_adds_layout addsLayout(const fb::Placement &placement);
 
-/// The ELF image of a variant. Only for variants that readModel has accepted.
-tri_elf_image elfImage(const Container &container, const fb::Variant &variant);
+/// Expands the code of a variant that readModel has accepted to `elf`, which has variant.code_bytes() bytes, and checks it and the addresses
+/// in it.
+bool readCode(const Container &container, const fb::Model &model, const fb::Variant &variant, uint8_t *elf, tri_elf_image &image, Problem &problem);
 
 } // namespace triton::artifact

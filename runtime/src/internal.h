@@ -14,7 +14,6 @@ struct tri_model {
   size_t metadataBytes;
   const triton::fb::Model *description; ///< Points into `metadata`; every field has been checked.
   uint64_t fileBytes, weightsBytes;
-  uint64_t codeBytes[TRI_MAX_SECTIONS]; ///< By variant.
   int32_t loadedVariant;    ///< -1: none.
   uint8_t *code;            ///< Reserved address range of the loaded image; its segments are read-only or executable.
   size_t codeSpan;
@@ -31,16 +30,9 @@ namespace triton::runtime {
 /// Fills `err` (if there is one) and returns `status`.
 tri_status fail(tri_error *err, tri_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/// Where the bytes of an artifact are. `fd` is -1 unless code may be mapped from the file.
-struct Source {
-  const uint8_t *bytes;
-  size_t size;
-  int fd;
-};
-
-/// Picks a variant (options->variant, or the best that runs here), maps its code and fills its arena.
+/// Picks a variant (options->variant, or the best that runs here), loads its code and fills its arena.
 /// On an error the model holds what was allocated so far; tri_model_destroy frees it.
-tri_status loadVariant(tri_model &model, const artifact::Container &container, const Source &source, const char *wanted, tri_error *err);
+tri_status loadVariant(tri_model &model, const artifact::Container &container, const char *wanted, tri_error *err);
 
 /// The default allocator (posix_memalign and free).
 const tri_allocator &systemAllocator();

@@ -1,4 +1,4 @@
-// Loads one variant: maps its ELF segments (never writable and executable at once) and expands its weights into the arena.
+// Loads one variant: places its ELF segments (never writable and executable at once) and expands its weights into the arena.
 #include "internal.h"
 
 #include "artifact/adds.h"
@@ -97,25 +97,16 @@ static int protection(uint32_t flags) {
   return PROT_READ | ((flags & TRI_SEGMENT_EXECUTE) ? PROT_EXEC : 0);
 }
 
-/// Maps or copies one segment into the reserved range. `page` is the system's page size.
-static bool placeSegment(uint8_t *base, const tri_elf_segment &segment, const uint8_t *elf, uint64_t elfOffset, int fd, uint64_t page) {
+/// Copies one segment into the reserved range. `page` is the system's page size.
+static bool placeSegment(uint8_t *base, const tri_elf_segment &segment, const uint8_t *elf, uint64_t page) {
   const uint64_t start = segment.address / page * page, end = alignUp(segment.address + segment.memory_bytes, page);
-  const uint64_t before = segment.address - start, fileStart = elfOffset + segment.file_offset;
-  if (fd >= 0 && !(segment.flags & TRI_SEGMENT_WRITE) && fileStart >= before && (fileStart - before) % page == 0) {
-    void *mapped = mmap(base + start, end - start, protection(segment.flags), MAP_PRIVATE | MAP_FIXED, fd, off_t(fileStart - before));
-    if (mapped != MAP_FAILED) return true;
-    if (errno != ENODEV && errno != EPERM && errno != EACCES) return false;
-    // A file system that does not map files, or mounted noexec: copy instead.
-  }
   if (mmap(base + start, end - start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return false;
   memcpy(base + segment.address, elf + segment.file_offset, segment.file_bytes);
   return true;
 }
 
-static tri_status loadCode(tri_model &model, const Container &container, const fb::Variant &variant, const Source &source, tri_error *err) {
-  const uint8_t *elf = container.data(variant.section());
-  const uint64_t elfOffset = container.sections[variant.section()].offset;
-  const tri_elf_image image = elfImage(container, variant);
+/// Places the image whose bytes are `elf`.
+static tri_status placeImage(tri_model &model, const tri_elf_image &image, const uint8_t *elf, tri_error *err) {
   const uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
   uint64_t last = 0;
   for (uint32_t i = 0; i < image.segment_count; ++i) {
@@ -132,8 +123,8 @@ static tri_status loadCode(tri_model &model, const Container &container, const f
     if (const tri_elf_segment &segment = image.segments[i]; segment.flags & TRI_SEGMENT_EXECUTE)
       model.executable[model.executableCount++] = {segment.address, segment.address + segment.file_bytes};
   for (uint32_t i = 0; i < image.segment_count; ++i)
-    if (!placeSegment(model.code, image.segments[i], elf, elfOffset, source.fd, page))
-      return fail(err, TRI_NO_MEMORY, "cannot map the code: %s", strerror(errno));
+    if (!placeSegment(model.code, image.segments[i], elf, page))
+      return fail(err, TRI_NO_MEMORY, "no memory for the code: %s", strerror(errno));
   for (uint64_t i = 0; i < image.relocation_count; ++i) {
     uint64_t address, addend;
     tri_elf_relocation(&image, elf, i, &address, &addend);
@@ -149,6 +140,19 @@ static tri_status loadCode(tri_model &model, const Container &container, const f
       return fail(err, TRI_NOT_ALLOWED, "the system does not allow code to be loaded: %s", strerror(errno));
   }
   return TRI_OK;
+}
+
+static tri_status loadCode(tri_model &model, const Container &container, const fb::Variant &variant, tri_error *err) {
+  const uint64_t bytes = variant.code_bytes();
+  uint8_t *elf = static_cast<uint8_t *>(allocate(model.allocator, size_t(bytes), TRI_BUFFER_ALIGNMENT));
+  if (!elf) return fail(err, TRI_NO_MEMORY, "no memory for %llu bytes of code", (unsigned long long)bytes);
+  tri_elf_image image;
+  Problem problem;
+  const tri_status status = readCode(container, *model.description, variant, elf, image, problem)
+                                ? placeImage(model, image, elf, err)
+                                : fail(err, TRI_CORRUPT, "%s", problem.message);
+  release(model.allocator, elf, size_t(bytes));
+  return status;
 }
 
 //===-- Weights ----------------------------------------------------------------------------------------------------===//
@@ -244,12 +248,12 @@ static tri_status loadWeights(tri_model &model, const Container &container, cons
   return status;
 }
 
-tri_status triton::runtime::loadVariant(tri_model &model, const Container &container, const Source &source, const char *wanted, tri_error *err) {
+tri_status triton::runtime::loadVariant(tri_model &model, const Container &container, const char *wanted, tri_error *err) {
   int32_t chosen = -1;
   tri_status status = chooseVariant(*model.description, wanted, &chosen, err);
   if (status != TRI_OK) return status;
   const fb::Variant &variant = *model.description->variants()->Get(uint32_t(chosen));
-  status = loadCode(model, container, variant, source, err);
+  status = loadCode(model, container, variant, err);
   if (status == TRI_OK) status = loadWeights(model, container, variant, err);
   if (status == TRI_OK) model.loadedVariant = chosen;
   return status;

@@ -24,6 +24,14 @@ static uint32_t countOf(const Vector *vector) {
 
 //===-- Opening ----------------------------------------------------------------------------------------------------===//
 
+namespace {
+/// The bytes of an artifact.
+struct Source {
+  const uint8_t *bytes;
+  size_t size;
+};
+} // namespace
+
 static tri_status checkDigest(const Source &source, const uint8_t *expected, tri_error *err) {
   uint8_t found[TRI_BLAKE3_BYTES];
   tri_blake3(source.bytes, source.size, found);
@@ -54,9 +62,8 @@ static tri_status fillModel(tri_model &model, const Source &source, const tri_mo
   if (!valid) return fail(err, problem.kind == Problem::Unsupported ? TRI_UNSUPPORTED : TRI_CORRUPT, "%s", problem.message);
   model.fileBytes = source.size;
   model.weightsBytes = container.bytes(kWeightsSection);
-  for (uint32_t i = kFirstCodeSection; i < container.sectionCount; ++i) model.codeBytes[i - kFirstCodeSection] = container.bytes(i);
   if (!options.allow_code) return TRI_OK;
-  return loadVariant(model, container, source, options.variant, err);
+  return loadVariant(model, container, options.variant, err);
 }
 
 static tri_status openSource(const Source &source, const tri_model_options &options, tri_model **out_model, tri_error *err) {
@@ -82,7 +89,7 @@ static const tri_model_options defaultOptions = {};
 extern "C" tri_status tri_model_open(const void *bytes, size_t size, const tri_model_options *options, tri_model **out_model, tri_error *err) {
   if (!out_model || (!bytes && size)) return fail(err, TRI_INVALID_ARGUMENT, "tri_model_open: a required pointer is NULL");
   static const uint8_t nothing[1] = {};
-  return openSource({bytes ? static_cast<const uint8_t *>(bytes) : nothing, size, -1}, options ? *options : defaultOptions, out_model, err);
+  return openSource({bytes ? static_cast<const uint8_t *>(bytes) : nothing, size}, options ? *options : defaultOptions, out_model, err);
 }
 
 /// Reads `bytes` into anonymous memory, so that nobody can change them after they have been hashed.
@@ -108,10 +115,9 @@ static tri_status openDescriptor(int fd, const tri_model_options &options, tri_m
   if (!S_ISREG(info.st_mode)) return fail(err, TRI_IO_ERROR, "not a regular file");
   const size_t bytes = size_t(info.st_size);
   if (bytes == 0) return fail(err, TRI_CORRUPT, "the file is empty");
-  const bool copied = options.blake3 != nullptr;
-  void *memory = copied ? readFile(fd, bytes) : mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+  void *memory = options.blake3 ? readFile(fd, bytes) : mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
   if (memory == MAP_FAILED) return fail(err, TRI_IO_ERROR, "cannot read the file: %s", strerror(errno));
-  const tri_status status = openSource({static_cast<const uint8_t *>(memory), bytes, copied ? -1 : fd}, options, out_model, err);
+  const tri_status status = openSource({static_cast<const uint8_t *>(memory), bytes}, options, out_model, err);
   munmap(memory, bytes);
   return status;
 }
@@ -223,7 +229,7 @@ extern "C" tri_status tri_model_get_step(const tri_model *model, uint32_t entry,
 extern "C" tri_status tri_model_get_variant(const tri_model *model, uint32_t index, tri_variant_info *out) {
   if (!model || !out || index >= model->description->variants()->size()) return TRI_INVALID_ARGUMENT;
   const fb::Variant &variant = *model->description->variants()->Get(index);
-  *out = {textOf(variant.target()), variant.features(), variant.features() & ~tri_cpu_features(), model->codeBytes[index], variant.arena_bytes()};
+  *out = {textOf(variant.target()), variant.features(), variant.features() & ~tri_cpu_features(), variant.code_bytes(), variant.arena_bytes()};
   return TRI_OK;
 }
 

@@ -5,13 +5,14 @@ The networks are written down here once more, layer by layer with the names of t
 alone; nothing is read back from the compiler but what is compared. For the ImageNet networks the totals must also be those that
 torchvision publishes (num_params and GFLOPS of its weights' metadata, where one multiply-accumulate counts as one operation).
 
-Usage: zoo_networks.py TRITON_BIN_DIR     compares 'triton zoo list|show' and docs/zoo.md
+Usage: zoo_networks.py TRITON_BIN_DIR     compares 'triton zoo list|show' and docs/zoo.md, and weighs an artifact
        zoo_networks.py --table            prints the table of docs/zoo.md
 """
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -248,12 +249,29 @@ def differences(networks, triton):
             yield "docs/zoo.md has another table; 'zoo_networks.py --table' prints this one"
 
 
+def oversized(networks, triton):
+    """ResNet-18's artifact takes at most 1/16 of its float32 parameters, int8 layers, scales, code and all."""
+    name = "resnet18-imagenet"
+    net = networks[name]
+    # Made-up weights have norms without a shift: a real checkpoint's shifts take a float32 for each channel.
+    shifts = 4 * sum(shape[0] for key, shape in net.shapes.items() if key.endswith("running_mean"))
+    for target in ("x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "aarch64"):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "net.tern")
+            subprocess.run([triton, "compile", os.path.join(ROOT, "model_zoo", name, "model.tri"), "--random-weights", "--target", target, "-o", out],
+                           check=True, capture_output=True)
+            size = os.path.getsize(out) + shifts
+        if size * 16 > net.params * 4:
+            yield f"{name}: {size} bytes for {target}, more than 1/16 of {net.params * 4}"
+
+
 def main():
     networks = expected()
     if sys.argv[1:] == ["--table"]:
         print(table(networks), end="")
         return 0
-    problems = list(differences(networks, os.path.join(sys.argv[1], "triton")))
+    triton = os.path.join(sys.argv[1], "triton")
+    problems = [*differences(networks, triton), *oversized(networks, triton)]
     for problem in problems[:40]:
         print(problem)
     print(f"{len(networks)} networks, {len(problems)} differences")

@@ -75,7 +75,7 @@ static json::Value describeEntry(const fb::Entry &entry) {
   return out;
 }
 
-static json::Value describeVariant(const artifact::Container &container, const fb::Variant &variant) {
+static json::Value describeVariant(const fb::Variant &variant) {
   json::Object out;
   out.append("target", textOf(variant.target()));
   char names[512];
@@ -87,7 +87,7 @@ static json::Value describeVariant(const artifact::Container &container, const f
     tri_feature_list(missing, names, sizeof names);
     out.append("missing_here", names);
   }
-  out.append("code_bytes", number(container.bytes(variant.section())));
+  out.append("code_bytes", number(variant.code_bytes()));
   out.append("arena_bytes", number(variant.arena_bytes()));
   const fb::Program &program = *variant.programs()->Get(0);
   out.append("workspace_fixed_bytes", number(program.workspace_fixed()));
@@ -164,7 +164,7 @@ Result<json::Object> triton::describeArtifactJson(std::span<const uint8_t> bytes
   json::Object out = describeModel(container, *model);
   json::Array entries, variants, digests, sections;
   for (const fb::Entry *entry : *model->entries()) entries.push_back(describeEntry(*entry));
-  for (const fb::Variant *variant : *model->variants()) variants.push_back(describeVariant(container, *variant));
+  for (const fb::Variant *variant : *model->variants()) variants.push_back(describeVariant(*variant));
   auto weights = describeWeights(container, *model, name);
   if (!weights) return weights.takeError();
   for (uint32_t i = 0; i < countOf(model->input_digests()); ++i) {

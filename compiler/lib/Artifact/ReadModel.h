@@ -29,6 +29,11 @@ inline Result<ReadModel> readModelOf(std::span<const uint8_t> bytes, std::string
   out.metadata.assign(from, from + out.container.bytes(artifact::kMetadataSection));
   out.model = artifact::readModel(out.container, out.metadata.data(), problem);
   if (!out.model) return Error{std::string(name) + ": " + problem.message};
+  for (const fb::Variant *variant : *out.model->variants()) {
+    std::vector<uint8_t> elf(variant->code_bytes());
+    tri_elf_image image;
+    if (!artifact::readCode(out.container, *out.model, *variant, elf.data(), image, problem)) return Error{std::string(name) + ": " + problem.message};
+  }
   return out;
 }
 

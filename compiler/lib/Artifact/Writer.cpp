@@ -4,10 +4,11 @@
 #include "artifact/artifact_generated.h"
 #include "artifact/cpu_features.h"
 #include "artifact/kernel_abi.h"
-#include "artifact/reader.h"
+#include "ReadModel.h"
 
 #include <algorithm>
 #include <cstring>
+#include <lz4hc.h>
 
 using namespace triton;
 using flatbuffers::FlatBufferBuilder;
@@ -122,7 +123,7 @@ Offset<fb::Variant> MetadataWriter::variant(const CompiledVariant &v, uint32_t i
   const auto programsAt = b.CreateVector(programs);
   const auto choicesAt = b.CreateVector(choices);
   return fb::CreateVariant(b, target, featuresOf(v), TRI_KERNEL_ABI_VERSION, artifact::kFirstCodeSection + index, v.arenaBytes, placementsAt,
-                           programsAt, choicesAt);
+                           programsAt, choicesAt, v.elf.size());
 }
 
 FlatBufferBuilder MetadataWriter::write() {
@@ -166,6 +167,18 @@ static void appendSection(std::vector<uint8_t> &out, uint32_t index, uint32_t ki
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
+/// An LZ4 block that expands to `bytes`; equal for equal bytes.
+static Result<std::vector<uint8_t>> compressed(std::span<const uint8_t> bytes) {
+  if (bytes.empty()) return Error{"a variant has no code", ErrorKind::Internal};
+  if (bytes.size() > LZ4_MAX_INPUT_SIZE) return Error{"a variant has too much code", ErrorKind::Usage};
+  std::vector<uint8_t> out(size_t(LZ4_compressBound(int(bytes.size()))));
+  const int written = LZ4_compress_HC(reinterpret_cast<const char *>(bytes.data()), reinterpret_cast<char *>(out.data()), int(bytes.size()),
+                                      int(out.size()), LZ4HC_CLEVEL_DEFAULT);
+  if (written <= 0) return Error{"LZ4 failed", ErrorKind::Internal};
+  out.resize(size_t(written));
+  return out;
+}
+
 Result<std::vector<uint8_t>> triton::writeArtifact(const CompiledModel &model) {
   if (model.variants.size() > TRI_MAX_SECTIONS - artifact::kFirstCodeSection)
     return Error{"an artifact holds at most 64 variants", ErrorKind::Usage};
@@ -185,16 +198,16 @@ Result<std::vector<uint8_t>> triton::writeArtifact(const CompiledModel &model) {
   tri_store_u32(&out[TRI_HEADER_SECTIONS], sections);
   appendSection(out, artifact::kMetadataSection, TRI_SECTION_METADATA, {metadata.GetBufferPointer(), metadata.GetSize()});
   appendSection(out, artifact::kWeightsSection, TRI_SECTION_WEIGHTS, weightBytes);
-  for (size_t i = 0; i < model.variants.size(); ++i)
-    appendSection(out, uint32_t(artifact::kFirstCodeSection + i), TRI_SECTION_CODE, model.variants[i].elf);
+  for (size_t i = 0; i < model.variants.size(); ++i) {
+    Result<std::vector<uint8_t>> code = compressed(model.variants[i].elf);
+    if (!code) return code.takeError();
+    appendSection(out, uint32_t(artifact::kFirstCodeSection + i), TRI_SECTION_CODE, *code);
+  }
   tri_store_u64(&out[TRI_HEADER_FILE_BYTES], out.size());
   tri_store_u64(&out[TRI_HEADER_CHECKSUM], tri_checksum(out.data(), TRI_HEADER_BYTES + sections * TRI_SECTION_ENTRY_BYTES));
 
   // What the loader would refuse must not leave the compiler.
-  artifact::Container container;
-  artifact::Problem problem;
-  if (!artifact::readContainer(out.data(), out.size(), container, problem) ||
-      !artifact::readModel(container, metadata.GetBufferPointer(), problem))
-    return Error{std::string("the artifact that was written is not valid: ") + problem.message, ErrorKind::Internal};
+  if (Result<ReadModel> read = readModelOf(out, "the artifact that was written is not valid"); !read)
+    return Error{read.takeError().message, ErrorKind::Internal};
   return out;
 }

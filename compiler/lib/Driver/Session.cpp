@@ -107,13 +107,12 @@ Result<OpenModel> openModel(const Arguments &arguments, const std::string &path,
     if (arguments.has(id))
       return Error{fmt::format("'{}' steers the compiler, but {} is compiled already", allOptions()[size_t(id)].longName, path),
                    ErrorKind::Usage};
-  // The profiler `perf` looks for names of code in memory only, not of code that is mapped from a file.
-  if (outBytes || arguments.has(OptionId::PerfMap)) {
+  if (outBytes) {
     Result<std::string> text = readFileBytes(path);
     if (!text) return text.takeError();
     std::vector<uint8_t> bytes(text->begin(), text->end());
     Result<OpenModel> model = openArtifact(arguments, bytes, path);
-    if (outBytes) *outBytes = std::move(bytes);
+    *outBytes = std::move(bytes);
     return model;
   }
   return openWith(arguments, path, [&](const tri_model_options *options, tri_model **model, tri_error *error) {

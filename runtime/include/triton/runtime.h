@@ -93,9 +93,9 @@ typedef struct tri_model_options {
 TRI_API TRI_MUST_USE tri_status tri_model_open(const void *bytes, size_t size, const tri_model_options *options,
                                                tri_model **out_model, tri_error *err);
 
-/* Opens an artifact from a file. Code is mapped from the file, shared between processes and read on first use; weights are
- * expanded into memory. The file may be renamed or deleted afterwards, but not written to. If options->blake3 is given, the
- * file is read into memory instead, so that what was hashed is what runs. Errors: as tri_model_open, and TRI_IO_ERROR. */
+/* Opens an artifact from a file. Code and weights are expanded into memory: nothing of the file is needed after the call, but it must not be
+ * written to during it. If options->blake3 is given, the file is read into memory first, so that what was hashed is what runs.
+ * Errors: as tri_model_open, and TRI_IO_ERROR. */
 TRI_API TRI_MUST_USE tri_status tri_model_open_file(const char *path, const tri_model_options *options, tri_model **out_model,
                                                     tri_error *err);
 

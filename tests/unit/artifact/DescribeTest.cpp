@@ -42,9 +42,9 @@ TEST(Describe, TheTextSaysTheSame) {
 
 TEST(Describe, DamagedFilesAreNamed) {
   std::vector<uint8_t> bytes = test::written(test::denseModel());
-  bytes[5000] ^= 1;
+  bytes[1000] ^= 1;
   const auto described = describeArtifact(bytes, "dense.tern");
   ASSERT_FALSE(described);
-  EXPECT_EQ(described.error().message.find("dense.tern: section 0 (offset 4096, "), 0u) << described.error().message;
+  EXPECT_EQ(described.error().message.find("dense.tern: section 0 (offset 192, "), 0u) << described.error().message;
   EXPECT_EQ(described.error().kind, ErrorKind::Input);
 }

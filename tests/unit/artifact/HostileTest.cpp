@@ -41,6 +41,25 @@ static void repair(std::vector<uint8_t> &bytes) {
   if (table <= bytes.size()) tri_store_u64(&bytes[TRI_HEADER_CHECKSUM], tri_checksum(bytes.data(), table));
 }
 
+/// The model with its code as one row of literals, so that damage to a byte is damage to that byte of the object, which begins at `*elf`.
+static std::vector<uint8_t> withPlainCode(const CompiledModel &model, size_t *elf) {
+  std::vector<uint8_t> bytes = test::written(model);
+  uint8_t *entry = &bytes[TRI_HEADER_BYTES + 2 * TRI_SECTION_ENTRY_BYTES];
+  bytes.resize(tri_load_u64(entry + 8));
+  const std::vector<uint8_t> &code = model.variants[0].elf;
+  bytes.push_back(0xf0);
+  size_t rest = code.size() - 15;
+  for (; rest >= 255; rest -= 255) bytes.push_back(255);
+  bytes.push_back(uint8_t(rest));
+  *elf = bytes.size();
+  bytes.insert(bytes.end(), code.begin(), code.end());
+  entry = &bytes[TRI_HEADER_BYTES + 2 * TRI_SECTION_ENTRY_BYTES];
+  tri_store_u64(entry + 16, bytes.size() - tri_load_u64(entry + 8));
+  tri_store_u64(&bytes[TRI_HEADER_FILE_BYTES], bytes.size());
+  repair(bytes);
+  return bytes;
+}
+
 TEST(Hostile, EveryFlippedByteIsFound) {
   const std::vector<uint8_t> good = test::written(test::denseModel());
   ASSERT_EQ(open(good), TRI_OK);
@@ -68,13 +87,14 @@ TEST(Hostile, EveryTruncationIsFound) {
 }
 
 TEST(Hostile, DamageBehindRightChecksumsNeverCrashes) {
-  const std::vector<uint8_t> good = test::written(test::denseModel());
+  size_t elf = 0;
+  const std::vector<uint8_t> good = withPlainCode(test::denseModel(), &elf);
+  ASSERT_EQ(open(good), TRI_OK);
   const uint64_t metadata = tri_load_u64(&good[TRI_HEADER_METADATA_OFFSET]), metadataBytes = tri_load_u64(&good[TRI_HEADER_METADATA_BYTES]);
   // Every byte of the header, of the metadata, and of the object's first headers, with values that often matter.
   std::vector<size_t> places;
   for (size_t i = 0; i < TRI_HEADER_BYTES + 3 * TRI_SECTION_ENTRY_BYTES; ++i) places.push_back(i);
   for (size_t i = 0; i < metadataBytes; ++i) places.push_back(metadata + i);
-  const uint64_t elf = tri_load_u64(&good[TRI_HEADER_BYTES + 2 * TRI_SECTION_ENTRY_BYTES + 8]);
   for (size_t i = 0; i < 64 + 9 * 56; ++i) places.push_back(elf + i);
   int accepted = 0;
   for (const size_t place : places)
@@ -143,32 +163,62 @@ TEST(Hostile, FramesAreCheckedFieldByField) {
   EXPECT_EQ(messageOf(frame(UINT32_MAX, 200, 200)), "header: 4294967295 sections; 2 to 66 are possible");
   EXPECT_EQ(messageOf(frame(60, 200, 200)), "truncated: the section table ends at 1984");
   EXPECT_EQ(messageOf(frame(2, 200, 200)), "header: the checksum does not match");
-  std::vector<uint8_t> bytes = frame(2, 8192, 8192);
+  std::vector<uint8_t> bytes = frame(3, 8192, 8192); // the table ends at 160
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "section 0: kind 0 where 1 is expected");
   tri_store_u32(&bytes[TRI_HEADER_BYTES], TRI_SECTION_METADATA);
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "section 0: 0 bytes at offset 0 do not fit the file");
-  tri_store_u64(&bytes[TRI_HEADER_BYTES + 8], 4096);
+  tri_store_u64(&bytes[TRI_HEADER_BYTES + 8], 192);
   tri_store_u64(&bytes[TRI_HEADER_BYTES + 16], UINT64_MAX - 100);
   repair(bytes);
-  EXPECT_EQ(messageOf(bytes), "section 0: 18446744073709551515 bytes at offset 4096 do not fit the file");
+  EXPECT_EQ(messageOf(bytes), "section 0: 18446744073709551515 bytes at offset 192 do not fit the file");
   tri_store_u64(&bytes[TRI_HEADER_BYTES + 16], 100);
-  bytes[4000] = 1;
+  bytes[170] = 1;
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "section 0: the padding before it is not zero");
-  bytes[4000] = 0;
+  bytes[170] = 0;
   tri_store_u32(&bytes[TRI_HEADER_BYTES + 32], TRI_SECTION_WEIGHTS);
-  tri_store_u64(&bytes[TRI_HEADER_BYTES + 40], 8192);
+  tri_store_u64(&bytes[TRI_HEADER_BYTES + 40], 320);
+  tri_store_u32(&bytes[TRI_HEADER_BYTES + 64], TRI_SECTION_CODE);
+  tri_store_u64(&bytes[TRI_HEADER_BYTES + 72], 320);
+  tri_store_u64(&bytes[TRI_HEADER_BYTES + 80], 8192 - 320);
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "header: the place of the metadata is not that of section 0");
-  tri_store_u64(&bytes[TRI_HEADER_METADATA_OFFSET], 4096);
+  tri_store_u64(&bytes[TRI_HEADER_METADATA_OFFSET], 192);
   tri_store_u64(&bytes[TRI_HEADER_METADATA_BYTES], 100);
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "metadata (section 0): not a valid FlatBuffer of this schema");
   bytes[TRI_HEADER_RESERVED] = 1;
   repair(bytes);
   EXPECT_EQ(messageOf(bytes), "header: a reserved byte is not zero");
+}
+
+TEST(Hostile, DamagedCompressionNeverCrashes) {
+  const std::vector<uint8_t> good = test::written(test::denseModel());
+  const uint64_t code = tri_load_u64(&good[TRI_HEADER_BYTES + 2 * TRI_SECTION_ENTRY_BYTES + 8]);
+  int refused = 0;
+  for (size_t place = code; place < good.size(); ++place)
+    for (const uint8_t value : {uint8_t(0), uint8_t(0x0f), uint8_t(0xf0), uint8_t(0xff), uint8_t(good[place] + 1)}) {
+      std::vector<uint8_t> bad = good;
+      bad[place] = value;
+      repair(bad);
+      refused += open(bad) == TRI_CORRUPT;
+    }
+  EXPECT_GT(refused, 0);
+}
+
+TEST(Hostile, CodeThatDoesNotExpandIsNamed) {
+  size_t elf = 0;
+  std::vector<uint8_t> bytes = withPlainCode(test::denseModel(), &elf);
+  uint8_t *entry = &bytes[TRI_HEADER_BYTES + 2 * TRI_SECTION_ENTRY_BYTES];
+  tri_store_u64(entry + 16, tri_load_u64(entry + 16) - 1);
+  bytes.pop_back();
+  tri_store_u64(&bytes[TRI_HEADER_FILE_BYTES], bytes.size());
+  repair(bytes);
+  const CompiledModel model = test::denseModel();
+  EXPECT_EQ(messageOf(bytes), "code of variant '" + model.variants[0].target + "' (section 2): it does not expand to " +
+                                  std::to_string(model.variants[0].elf.size()) + " bytes");
 }
 
 TEST(Hostile, WeightsThatAreNoTritsAreNamed) {
@@ -184,8 +234,8 @@ TEST(Hostile, TheMagicTellsWhatIsNoArtifact) {
   EXPECT_EQ(messageOf({}), "not a .tern file (the first 8 bytes are not its magic)");
   EXPECT_EQ(messageOf(std::vector<uint8_t>(1 << 20, 'x')), "not a .tern file (the first 8 bytes are not its magic)");
   std::vector<uint8_t> newer = test::written(test::denseModel());
-  tri_store_u32(&newer[TRI_HEADER_VERSION], 2);
+  tri_store_u32(&newer[TRI_HEADER_VERSION], TRI_CONTAINER_VERSION + 1);
   tri_error err{};
   EXPECT_EQ(open(newer, &err), TRI_UNSUPPORTED);
-  EXPECT_STREQ(err.message, "container version 2; this build reads version 1");
+  EXPECT_STREQ(err.message, "container version 3; this build reads version 2");
 }
