@@ -34,6 +34,11 @@ public:
         }) {}
 
   std::string take() { return std::move(errors); }
+  /// The error, and what MLIR said about it.
+  Error with(Error error) {
+    if (std::string more = take(); !more.empty()) error.message += ": " + more;
+    return error;
+  }
 
 private:
   std::string errors;
@@ -80,11 +85,7 @@ Result<void> Pipeline::generate() {
   auto scope = impl->timing.stage("irgen");
   MessageCollector messages(impl->context);
   Result<mlir::OwningOpRef<mlir::ModuleOp>> module = generateIR(impl->context, impl->graph, impl->sources);
-  if (!module) {
-    Error error = module.takeError();
-    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
-    return error;
-  }
+  if (!module) return messages.with(module.takeError());
   impl->module = std::move(*module);
   return {};
 }
@@ -143,11 +144,7 @@ Result<void> Pipeline::Impl::runPass(std::unique_ptr<mlir::Pass> pass, const std
 Result<CompiledModel> Pipeline::Impl::compileModule(const CodegenOptions &how) {
   MessageCollector messages(context);
   Result<CompiledModel> model = triton::compileModule(*module, how);
-  if (!model) {
-    Error error = model.takeError();
-    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
-    return error;
-  }
+  if (!model) return messages.with(model.takeError());
   return model;
 }
 
@@ -158,11 +155,7 @@ Result<Pipeline::Measured> Pipeline::measure(const WeightStore &store, const Hos
   MessageCollector messages(impl->context);
   const int64_t most = samplesAtOnce(*impl->module, kMeasuredBytes, /*all=*/false);
   Result<PostTraining> found = calibratePostTraining(*impl->module, store, impl->inBatches(samples, most), reestimate, impl->options.threads);
-  if (!found) {
-    Error error = found.takeError();
-    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
-    return error;
-  }
+  if (!found) return messages.with(found.takeError());
   return Measured{std::move(found->statistics), std::move(found->activationScales)};
 }
 
@@ -171,11 +164,7 @@ Result<std::vector<Pipeline::LayerOutput>> Pipeline::compareLayers(const WeightS
   const int64_t most = samplesAtOnce(*impl->module, kMeasuredBytes, /*all=*/true);
   Result<std::vector<LayerDifference>> found =
       triton::compareLayers(*impl->module, store, floats, impl->inBatches(samples, most), impl->options.threads);
-  if (!found) {
-    Error error = found.takeError();
-    if (std::string more = messages.take(); !more.empty()) error.message += ": " + more;
-    return error;
-  }
+  if (!found) return messages.with(found.takeError());
   std::vector<LayerOutput> out;
   for (LayerDifference &layer : *found) out.push_back({std::move(layer.key), layer.sqnrDb});
   return out;
@@ -278,8 +267,7 @@ Result<std::string> Pipeline::emit(const std::string &stage, const ChooseProduct
   options.emitKinds = {stage == "llvm" ? EmitKind::LlvmIr : stage == "asm" ? EmitKind::Assembly : EmitKind::Object};
   options.onEmit = [&](EmitKind, const TargetDesc &, std::string_view bytes) { text.append(bytes); };
   options.onStage = [this](std::string_view name, double ms) { impl->timing.add(std::string(name), ms); };
-  MessageCollector messages(impl->context);
-  Result<CompiledModel> model = compileModule(*impl->module, options);
+  Result<CompiledModel> model = impl->compileModule(options);
   if (!model) return model.takeError();
   return text;
 }

@@ -271,17 +271,24 @@ static void put(Tensors &tensors, const std::string &key, HostTensor value) {
   else found->second = std::move(value);
 }
 
+/// The weights that were made, ready to be loaded.
+static Result<std::shared_ptr<const WeightStore>> storeOf(const Request &request, const Outcome &out) {
+  Result<WeightStore> store = WeightStore::fromTensors(out.tensors, request.input);
+  if (!store) return store.takeError();
+  return std::shared_ptr<const WeightStore>(std::make_shared<WeightStore>(std::move(*store)));
+}
+
 /// Statistics of batch norm and activation scales from the calibration inputs.
 static Result<void> measure(const Arguments &arguments, const Request &request, const CheckedProgram &program, const Graph &graph,
                             const HostTensor &samples, Outcome &out) {
-  Result<WeightStore> store = WeightStore::fromTensors(out.tensors, request.input);
+  Result<std::shared_ptr<const WeightStore>> store = storeOf(request, out);
   if (!store) return store.takeError();
   Timing timing;
   PipelineOptions options;
   options.threads = request.threads;
   Pipeline pipeline(graph, *program.sources, std::move(options), timing);
   if (Result<void> done = pipeline.generate(); !done) return done.takeError();
-  Result<Pipeline::Measured> found = pipeline.measure(*store, samples, !arguments.has(OptionId::KeepStatistics));
+  Result<Pipeline::Measured> found = pipeline.measure(**store, samples, !arguments.has(OptionId::KeepStatistics));
   if (!found) return found.takeError();
   for (const auto &[key, values] : found->statistics)
     put(out.tensors, key, HostTensor::of<float>({int64_t(values.size())}, values));
@@ -290,13 +297,6 @@ static Result<void> measure(const Arguments &arguments, const Request &request, 
   out.statistics = found->statistics.size();
   out.activationScales = found->activationScales.size();
   return {};
-}
-
-/// The weights that were made, ready to be loaded.
-static Result<std::shared_ptr<const WeightStore>> storeOf(const Request &request, const Outcome &out) {
-  Result<WeightStore> store = WeightStore::fromTensors(out.tensors, request.input);
-  if (!store) return store.takeError();
-  return std::shared_ptr<const WeightStore>(std::make_shared<WeightStore>(std::move(*store)));
 }
 
 /// What each layer hands on, beside the fp32 twin's.

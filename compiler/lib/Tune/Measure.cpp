@@ -1,7 +1,6 @@
 #include "Measure.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace triton::tuning {
 
@@ -41,16 +40,10 @@ size_t indexOf(const std::string &way, const std::vector<std::string> &asked) {
   return found == asked.end() ? 0 : size_t(found - asked.begin());
 }
 
-std::string shortNumber(double value) {
-  long long thousandths = std::llround(value * 1000);
-  return std::to_string(thousandths / 1000) + "." + std::to_string(1000 + thousandths % 1000).substr(1);
-}
-
 Result<CompiledModel> Measurement::compileWith(const State &state, const std::function<size_t(const Problem &)> &way) const {
   return compile({state.target}, [&](const TargetDesc &, const ProductProblem &asked) {
-    for (const Problem &problem : state.problems)
-      if (std::find(problem.steps.begin(), problem.steps.end(), asked.step) != problem.steps.end()) return ProductDecision{indexOf(problem.ways[way(problem)], asked.ways), ""};
-    return ProductDecision{};
+    const Problem *problem = state.ofStep(asked.step);
+    return problem ? ProductDecision{indexOf(problem->ways[way(*problem)], asked.ways), ""} : ProductDecision{};
   }, true);
 }
 

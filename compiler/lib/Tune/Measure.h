@@ -13,6 +13,7 @@
 
 #include "triton/Tune/Tune.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace triton::tuning {
@@ -44,13 +45,15 @@ struct State {
       if (problem.key == key) return &problem;
     return nullptr;
   }
+  const Problem *ofStep(size_t step) const {
+    for (const Problem &problem : problems)
+      if (std::find(problem.steps.begin(), problem.steps.end(), step) != problem.steps.end()) return &problem;
+    return nullptr;
+  }
 };
 
 /// The index of a problem's way among those that are asked for: a try with another budget for code may have more. 0 if it is not there.
 size_t indexOf(const std::string &way, const std::vector<std::string> &asked);
-
-/// "0.874"
-std::string shortNumber(double value);
 
 class Measurement {
 public:

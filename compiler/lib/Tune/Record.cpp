@@ -20,7 +20,7 @@ cache::Key recordKey(std::string_view machine, std::string_view compiler, const 
   return key.key();
 }
 
-static std::string thousandths(double ratio) {
+std::string ratioText(double ratio) {
   uint64_t value = std::clamp<uint64_t>(uint64_t(std::llround(std::min(ratio, 1e6) * 1000)), 1, kMostThousandths);
   std::string fraction = std::to_string(1000 + value % 1000);
   return std::to_string(value / 1000) + "." + fraction.substr(1);
@@ -28,7 +28,7 @@ static std::string thousandths(double ratio) {
 
 std::string writeRecord(const Record &record, const std::vector<std::string> &ways) {
   std::string text = "triton tuning 1\nfirst " + std::to_string(record.firstNs) + "\ntaken " + std::to_string(record.taken) + "\n";
-  for (size_t i = 0; i < ways.size(); ++i) text += (record.ratios[i] > 0 ? thousandths(record.ratios[i]) : "-") + " " + ways[i] + "\n";
+  for (size_t i = 0; i < ways.size(); ++i) text += (record.ratios[i] > 0 ? ratioText(record.ratios[i]) : "-") + " " + ways[i] + "\n";
   return text;
 }
 
@@ -70,7 +70,7 @@ std::optional<Record> readRecord(std::string_view text, const std::vector<std::s
     std::optional<uint64_t> whole = numberBehind(word.substr(0, point), ""), rest = numberBehind("1" + std::string(word.substr(point + 1)), "");
     if (!whole || !rest || *whole > kMostThousandths / 1000) return std::nullopt;
     record.ratios.push_back(double(*whole * 1000 + (*rest - 1000)) / 1000);
-    if (thousandths(record.ratios.back()) != word) return std::nullopt;
+    if (ratioText(record.ratios.back()) != word) return std::nullopt;
   }
   // What was not measured is not taken, unless it is the cost model's choice.
   if (record.taken != 0 && !record.complete()) return std::nullopt;

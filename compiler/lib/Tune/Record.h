@@ -30,6 +30,9 @@ struct Record {
 /// The key of a problem's record: machines of one kind with the same compiler share it.
 cache::Key recordKey(std::string_view machine, std::string_view compiler, const TargetDesc &target, const ProductProblem &problem);
 
+/// "0.874": a ratio as it stands in a record.
+std::string ratioText(double ratio);
+
 std::string writeRecord(const Record &record, const std::vector<std::string> &ways);
 /// Nothing if `text` is not what writeRecord gives for these ways.
 std::optional<Record> readRecord(std::string_view text, const std::vector<std::string> &ways);

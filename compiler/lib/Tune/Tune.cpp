@@ -110,15 +110,14 @@ private:
     else if (record.taken == 0)
       decision.why = "measured: no other of " + std::to_string(problem.ways.size()) + " ways is clearly faster";
     else
-      decision.why = "measured: takes " + shortNumber(record.ratios[record.taken]) + " of the time of " + problem.ways[0] + ", which the cost model would take";
+      decision.why = "measured: takes " + ratioText(record.ratios[record.taken]) + " of the time of " + problem.ways[0] + ", which the cost model would take";
     return decision;
   }
 
   static ProductDecision decide(const std::vector<State> &states, const TargetDesc &target, const ProductProblem &problem) {
     for (const State &state : states)
       if (state.target.name == target.name)
-        for (const Problem &known : state.problems)
-          if (std::find(known.steps.begin(), known.steps.end(), problem.step) != known.steps.end()) return decisionOf(state, known);
+        if (const Problem *known = state.ofStep(problem.step)) return decisionOf(state, *known);
     return {};
   }
 
@@ -154,7 +153,7 @@ private:
     text += problem.ways[record.taken] + " taken";
     if (record.firstNs > 0) text += "; " + problem.ways[0] + " " + std::to_string(record.firstNs / 1000) + "." + std::to_string(record.firstNs / 100 % 10) + " us";
     for (size_t i = 1; i < problem.ways.size(); ++i)
-      text += (i == 1 ? "; " : ", ") + problem.ways[i] + (record.ratios[i] > 0 ? " x " + shortNumber(record.ratios[i]) : " not measured");
+      text += (i == 1 ? "; " : ", ") + problem.ways[i] + (record.ratios[i] > 0 ? " x " + ratioText(record.ratios[i]) : " not measured");
     return text + "\n";
   }
 

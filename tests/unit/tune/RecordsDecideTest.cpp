@@ -1,12 +1,11 @@
 // The tuner with a compiler that is none: which choices records give, and what is kept when nothing may be measured.
+#include "../cache/Helpers.h"
 #include "Record.h"
 
 #include "triton/Tune/Tune.h"
 
 #include "artifact/cpu_features.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 
 using namespace triton;
@@ -17,11 +16,8 @@ namespace {
 class RecordsDecide : public testing::Test {
 protected:
   void SetUp() override {
-    char folder[] = "/tmp/triton-tune-XXXXXX";
-    ASSERT_NE(mkdtemp(folder), nullptr);
-    dir = folder;
     cache::StoreOptions storeOptions;
-    storeOptions.dir = dir + "/cache";
+    storeOptions.dir = dir.path("cache");
     store = cache::Store::open(storeOptions);
     here.name = "here";
     here.features = tri_cpu_features();
@@ -33,10 +29,6 @@ protected:
     options.store = store.get();
     options.budgetSeconds = 0;
     for (size_t i = 0; i < 3; ++i) problems.push_back({"layer", i, i < 2 ? "one recipe" : "another recipe", {"first", "second", "third"}});
-  }
-  void TearDown() override {
-    store.reset();
-    std::filesystem::remove_all(dir);
   }
 
   cache::Key keyOf(const TargetDesc &target, size_t problem) { return recordKey(options.machine, options.compiler, target, problems[problem]); }
@@ -69,7 +61,7 @@ protected:
     return std::move(*out);
   }
 
-  std::string dir;
+  cache::TemporaryDirectory dir;
   std::unique_ptr<cache::Store> store;
   TargetDesc here, elsewhere;
   Options options;

@@ -1,4 +1,5 @@
 // The tuner around code generation: it measures, records, and gives the same bytes from the same records. No time decides a test.
+#include "../cache/Helpers.h"
 #include "GraphText.h"
 #include "ProgramRunner.h"
 #include "Record.h"
@@ -6,8 +7,6 @@
 #include "triton/Artifact/Artifact.h"
 #include "triton/Tune/Tune.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
@@ -32,22 +31,15 @@ std::string network() {
 class Tuner : public testing::Test {
 protected:
   void SetUp() override {
-    char folder[] = "/tmp/triton-tuner-XXXXXX";
-    ASSERT_NE(mkdtemp(folder), nullptr);
-    dir = folder;
     open("cache");
     graph = parseGraph(network());
     options.targets = {*parseTarget("native")};
     options.machine = "a machine";
     options.compiler = "a compiler";
   }
-  void TearDown() override {
-    store.reset();
-    std::filesystem::remove_all(dir);
-  }
   void open(const std::string &name) {
     cache::StoreOptions storeOptions;
-    storeOptions.dir = dir + "/" + name;
+    storeOptions.dir = dir.path(name);
     store = cache::Store::open(storeOptions);
     options.store = store.get();
   }
@@ -74,7 +66,7 @@ protected:
     return *bytes;
   }
 
-  std::string dir;
+  cache::TemporaryDirectory dir;
   std::unique_ptr<cache::Store> store;
   Graph graph;
   tuning::Options options;
