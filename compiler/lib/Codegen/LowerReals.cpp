@@ -8,7 +8,7 @@
 // element's order is its own: neither threads nor the batch nor the place in a tile change it.
 #include "StepContext.h"
 
-#include "../Generators/Products.h"
+#include "../Generators/ProductLoops.h"
 
 #include "ternary/Constants.h"
 
@@ -72,18 +72,12 @@ public:
 
   /// Calls `body(its panel, its start, the block, vectors, lanes of the last)` for blocks `range` of a group.
   void forBlocks(Val group, int64_t outputs, const Range &range, const std::function<void(Val, Val, Val, int64_t, int64_t)> &body) {
-    int64_t nr = tile.channels(), whole = outputs / nr, rest = outputs - whole * nr;
-    auto one = [&](Val block, int64_t vectors, int64_t lanes) {
+    DotSpec panels;
+    panels.lanes = tile.lanes, panels.vectors = tile.vectors;
+    triton::forBlocks(k, panels, outputs, range.from, range.to, [&](Val block, int64_t vectors, int64_t lanes) {
       Val index = group * k.index(blocks) + block;
-      body(k.offset(panel, index * k.index(panelBytes)), k.offset(start, index * k.index(nr * 4)), block, vectors, lanes);
-    };
-    if (whole > 0)
-      k.forLoop(range.from, minOf(range.to, k.index(whole)), 1, [&](Val block) { one(block, tile.vectors, tile.lanes); });
-    if (rest > 0)
-      k.ifThen(compare(Cmp::Gt, range.to, k.index(whole)), [&] {
-        int64_t vectors = (rest + tile.lanes - 1) / tile.lanes;
-        one(k.index(whole), vectors, rest - (vectors - 1) * tile.lanes);
-      });
+      body(k.offset(panel, index * k.index(panelBytes)), k.offset(start, index * k.index(tile.channels() * 4)), block, vectors, lanes);
+    });
   }
 
   struct Level {
