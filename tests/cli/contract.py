@@ -143,10 +143,6 @@ class Documents(Cli):
         for a, b in zip(found[("--fp32",)], found[("--fp32", "--oracle")]):
             self.assertAlmostEqual(a, b, delta=1e-4 * max(map(abs, found[("--fp32",)])))
 
-    def test_a_float_parameter_of_256_mib_is_refused(self):
-        program = self.file("large.tri", "use std.nn\nmodel L(x: Tensor[N, 16384]) -> (y: Tensor[N, 4096]) {\n    let fc = Linear(16384, 4096)\n    return fc(x)\n}\n")
-        self.assertIn("'fc.weight' would be 268435456 bytes", self.triton("compile", program, "--random-weights", "-o", self.out, status=1).stderr)
-
     def test_zoo_eval(self):
         document = self.document("zoo", "eval", "mlp-fashion-mnist", "--limit", "50")
         self.keys(document, model=str, dataset=str, images=int, accuracy=float, fp32_accuracy=float, correct=int, sparsity=float,

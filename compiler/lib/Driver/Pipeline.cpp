@@ -208,22 +208,6 @@ Result<void> Pipeline::optimise() {
   return {};
 }
 
-/// Plain loops over stored floats go wrong from here on (found with VGG-16's first linear layer as float32).
-static constexpr uint64_t kFloatParameterBytes = uint64_t(1) << 28;
-
-/// Refuses what compiled code would compute wrongly; the interpreter has no such limit.
-static Result<void> checkFloatParameters(const Graph &graph) {
-  for (const GraphParam &param : graph.params) {
-    if (param.isWeight && hasCodes(param.policy.storage)) continue;
-    uint64_t bytes = 4;
-    for (const Dim &dim : graph.values[param.value].type.shape) bytes *= uint64_t(dim.constant().value_or(1));
-    if (bytes >= kFloatParameterBytes)
-      return Error{fmt::format("'{}' would be {} bytes of floats; compiled code takes parameters below {} bytes: store it as trit or int8, or run the "
-                               "reference interpreter with --oracle", param.key, bytes, kFloatParameterBytes)};
-  }
-  return {};
-}
-
 Result<CompiledModel> Pipeline::compile() {
   Result<std::vector<TargetDesc>> targets = targetsOf(impl->options);
   if (!targets) return targets.takeError();
@@ -231,7 +215,6 @@ Result<CompiledModel> Pipeline::compile() {
 }
 
 Result<CompiledModel> Pipeline::compile(const std::vector<TargetDesc> &targets, const ChooseProduct &choose, bool quiet) {
-  if (Result<void> fits = checkFloatParameters(impl->graph); !fits) return fits.takeError();
   CodegenOptions options;
   options.targets = targets;
   options.chooseProduct = choose;

@@ -188,7 +188,8 @@ Val KernelBuilder::offset(Val pointer, Val bytes) {
 Val KernelBuilder::offset(Val pointer, int64_t bytes) {
   if (bytes == 0)
     return pointer;
-  if (bytes > INT32_MAX || bytes < INT32_MIN)
+  // A constant index of a GEP has 29 bits; the rest would be cut off without a word.
+  if (bytes >= int64_t(1) << (LLVM::kGEPConstantBitWidth - 1) || bytes < -(int64_t(1) << (LLVM::kGEPConstantBitWidth - 1)))
     return offset(pointer, index(bytes));
   return wrap(b.create<LLVM::GEPOp>(location, pointerType, b.getI8Type(), pointer.v, ArrayRef<LLVM::GEPArg>{int32_t(bytes)}));
 }
