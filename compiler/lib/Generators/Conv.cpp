@@ -1,7 +1,7 @@
 // Direct convolution and linear layers on the register tile.
 //
 //   for a block of NR channels                 weights of one block stay in the first-level cache
-//     for a row of the output (all images)     threads take rows, or blocks where there are few rows
+//     for a row of the output (all images)     threads share rows, blocks, or both (Share.cpp)
 //       for P pixels of the row                the last tile overlaps its neighbour instead of having a size of its own
 //
 // Where words are multiplied and a window's rows are short (the first layer of a network), rows are outermost instead: what one row of the
@@ -13,10 +13,6 @@
 using namespace mlir;
 
 namespace triton {
-
-Range partition(KernelBuilder &k, Val count, Val thread, Val threads) {
-  return {count * thread / threads, count * (thread + k.index(1)) / threads};
-}
 
 /// A panel of at least so many bytes is fetched ahead; smaller ones arrive before they cost anything.
 constexpr int64_t kPrefetchedPanel = 8192;
@@ -165,13 +161,11 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
   int64_t positions = tile.positions, tiles = (shape.outW + positions - 1) / positions;
   Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
 
-  // Rows while every thread gets enough of them to pay for reading all weights, else blocks of channels.
-  Val byRows = compare(Cmp::Ge, rows, threads * k.index(14));
-  if (blocks == 1)
-    byRows = k.constantInt(k.i1(), 1);
-  Range row = partition(k, rows, thread, threads), block = partition(k, k.index(blocks), thread, threads);
-  row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
-  block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
+  // The products of a row by a block, and the bytes of a panel and of a row that a thread reads, each as long as 0.6 additions.
+  int64_t work = int64_t(directInstructions(k.target(), shape, tile, 1) * 10) / (shape.outH * blocks);
+  auto [row, block] = shareOut(k, rows, blocks, thread, threads, [&](Val ownRows, Val ownBlocks) {
+    return ownRows * ownBlocks * k.index(work) + ownBlocks * k.index(panel * 6) + ownRows * k.index(shape.strideH * shape.x.row * 6);
+  });
 
   auto rowOf = [&](Val pointer, const PlaneStrides &s, Val image, Val y) {
     return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row));

@@ -18,6 +18,14 @@ std::string productKernel(KernelBuilder &k, const std::string &stem, const Recip
 void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t stored, Val from, Val to,
                const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body);
 
+/// What a thread does of rows by blocks of channels; perhaps nothing.
+struct Share {
+  Range rows, blocks;
+};
+/// Shares rows by blocks among threads as a grid: some threads beside each other share the blocks, groups of them the rows. Of the grids that
+/// come into question the one whose busiest thread has the least `cost(its rows, its blocks)`; of equals the one with the fewest threads side by side.
+Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, const std::function<Val(Val rows, Val blocks)> &cost);
+
 /// The pointers of a block of channels: weights, factors, and the first output and residual.
 TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel, const Epilogue &epilogue,
                            Val block);
