@@ -50,6 +50,14 @@ class Cases(unittest.TestCase):
         for case in cases.ALL:
             self.assertTrue(pathlib.Path(case.program).exists(), case.program)
 
+    def test_peers_of_a_case_beside_another_run_its_files(self):
+        beside = [case for case in cases.ALL if case.beside]
+        self.assertTrue(beside)
+        for case in beside:
+            other = cases.BY_NAME[case.beside]
+            self.assertEqual((case.files, case.shape, case.batch, case.macs), (other.name, other.shape, other.batch, other.macs))
+            self.assertNotEqual(case.program, other.program)
+
     def test_selection(self):
         self.assertEqual([c.name for c in cases.select(["fc100-b1"])], ["fc100-b1"])
         self.assertEqual(len(cases.select([])), len(cases.ALL))

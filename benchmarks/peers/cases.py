@@ -26,10 +26,16 @@ class Case:
     widths: tuple = ()
     copies: int = 1              # 'stream': layers in the chain; a time is divided by it
     headline: bool = False       # re-measured most often
+    beside: str = ""             # the case whose files the peers run: only Triton's program is another one
 
     @property
     def title(self):
         return f"{self.model}, batch {self.batch}"
+
+    @property
+    def files(self):
+        """What the names of the peers' files begin with."""
+        return self.beside or self.name
 
     def __post_init__(self):
         assert self.macs > 0 and self.parameters > 0 and self.copies > 0, self.name
@@ -47,6 +53,14 @@ def _networks():
         for batch in batches:
             yield Case(f"{name}-b{batch}", "networks", "network", batch, shape, macs * batch, parameters, str(program), (), title,
                        headline=name != "vgg16")
+
+
+def _six_bits():
+    # Triton's activations have 6 bits; the peers have no form for that and run the files of the 8-bit case.
+    for name, title, defines in (("resnet18", "ResNet-18 at 224, 6-bit activations", ()),
+                                 ("resnet18-cifar", "ResNet-18 CIFAR shape, 6-bit activations", ("size=32", "classes=10", "small=true"))):
+        eight = next(case for case in _networks() if case.name == f"{name}-b1")
+        yield dataclasses.replace(eight, name=f"{name}-b1-a6", program=str(PROGRAMS / "resnet18_6bit.tri"), defines=defines, model=title, beside=eight.name)
 
 
 def _linears():
@@ -73,7 +87,7 @@ def _streams():
                        str(PROGRAMS / "stream.tri"), (f"inputs={k}", f"outputs={n}", f"layers={copies}"), f"{k} x {n}", (k, n), copies)
 
 
-ALL = [*_networks(), *_linears(), *_mlps(), *_streams()]
+ALL = [*_networks(), *_six_bits(), *_linears(), *_mlps(), *_streams()]
 BY_NAME = {case.name: case for case in ALL}
 
 

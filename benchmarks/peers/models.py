@@ -63,7 +63,7 @@ def aligned(array, alignment=64):
 
 def onnx_file(case, folder):
     """The case as an fp32 ONNX file in `folder`, made once."""
-    path = pathlib.Path(folder) / f"{case.name}.onnx"
+    path = pathlib.Path(folder) / f"{case.files}.onnx"
     if path.exists():
         return path
     part = path.with_suffix(".part")
@@ -134,7 +134,7 @@ def two_bit_onnx(case, folder, block=128):
     """Linear layers as MatMulNBits of two bits; every layer has bytes of its own, since equal weights would be shared."""
     import numpy
     from onnx import helper, numpy_helper
-    path = pathlib.Path(folder) / f"{case.name}.2bit.onnx"
+    path = pathlib.Path(folder) / f"{case.files}.2bit.onnx"
     if path.exists():
         return path
     random = numpy.random.default_rng(5)
@@ -157,7 +157,7 @@ def two_bit_onnx(case, folder, block=128):
 
 def int8_onnx(case, folder):
     """Static quantisation to QDQ form: activations u8, weights s8 per channel (s8 activations are more than twice as slow)."""
-    path = pathlib.Path(folder) / f"{case.name}.int8.onnx"
+    path = pathlib.Path(folder) / f"{case.files}.int8.onnx"
     if path.exists():
         return path
     import onnxruntime.quantization as q

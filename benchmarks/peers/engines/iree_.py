@@ -17,7 +17,7 @@ class Fp32(Engine):
             raise NotHere("its compiler takes too long for so many constants")
 
     def file(self, case, folder):
-        path = pathlib.Path(folder) / f"{case.name}.vmfb"
+        path = pathlib.Path(folder) / f"{case.files}.vmfb"
         if not path.exists():
             import iree.compiler
             onnx = models.onnx_file(case, folder)

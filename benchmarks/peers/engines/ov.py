@@ -56,14 +56,14 @@ class Int8(OpenVino):
     precision = None
 
     def file(self, case, folder):
-        path = pathlib.Path(folder) / f"{case.name}.nncf.xml"
+        path = pathlib.Path(folder) / f"{case.files}.nncf.xml"
         if not path.exists():
             import nncf
             import openvino
             model = openvino.Core().read_model(str(models.onnx_file(case, folder)))
             data = nncf.Dataset([models.input_array(case)])
             quantised = nncf.quantize(model, data, subset_size=1)
-            part = pathlib.Path(folder) / f"{case.name}.nncf.part.xml"
+            part = pathlib.Path(folder) / f"{case.files}.nncf.part.xml"
             openvino.save_model(quantised, str(part), compress_to_fp16=False)
             part.with_suffix(".bin").rename(path.with_suffix(".bin"))
             part.rename(path)

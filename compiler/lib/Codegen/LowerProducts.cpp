@@ -334,11 +334,17 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess,
                                wideRowsPay(c.k.target(), shape));
   int64_t batch = x.isDynamic() ? 1 : x.shape[0];
-  std::optional<WinogradChoice> winograd;
+  std::vector<WinogradChoice> forms;
+  bool onlyWords = c.convolutions == ConvAlgorithm::WinogradWords, onlyBytes = c.convolutions == ConvAlgorithm::WinogradBytes;
   if (c.convolutions != ConvAlgorithm::Direct)
-    winograd = chooseWinograd(c.k.target(), shape, tile, weights.trits, isUnsignedValue(op.getX()), x.excess,
-                              weights.sumBound(shape.outputs, 255), batch);
-  bool transforms = winograd && (winograd->pays() || c.convolutions == ConvAlgorithm::Winograd);
+    forms = winogradChoices(c.k.target(), shape, tile, {weights.trits, isUnsignedValue(op.getX()), x.excess, mostOf(op.getX()), weights.sumBound(shape.outputs, 255)},
+                            batch);
+  if (onlyWords || onlyBytes)
+    llvm::erase_if(forms, [&](const WinogradChoice &choice) { return choice.form().bytes() != onlyBytes; });
+  std::optional<WinogradChoice> winograd;
+  if (!forms.empty())
+    winograd = forms[0];
+  bool transforms = winograd && (winograd->pays() || onlyWords || onlyBytes);
   std::optional<LookupChoice> lookup;
   if (weights.trits && isTernary(op.getX()) && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Lookup))
     lookup = chooseLookup(c.k.target(), shape, tile, batch);
@@ -351,7 +357,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                         adds->cost < (looksUp ? lookup->cost : transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
   if (c.chooseWay && c.convolutions == ConvAlgorithm::Cheapest && !looksUp) {
     // Which ways there are must not depend on what other layers take, so here counts the whole budget.
-    ConvProblem problem{shape, end.epilogue, batch, weights.trits, isUnsignedValue(op.getX()), x.excess, weights.sumBound(shape.outputs, 255), &weights.codes};
+    ConvProblem problem{shape, end.epilogue, batch, weights.trits, isUnsignedValue(op.getX()), x.excess, forms, &weights.codes};
     ConvWay model{ConvWay::Kind::Direct, tile, winograd, {}};
     if (adds && adds->codeBytes <= c.wholeCodeBudget)
       model.adds = adds;
@@ -376,8 +382,11 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
                : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
                                : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
-  bool corrects = transforms || codes ? x.excess : tile.dot.biased();
-  Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits)) : corrects ? weights.biasedStart(shape.outputs) : Val();
+  bool onBytes = transforms && winograd->form().bytes(), corrects = transforms || codes ? x.excess && !onBytes : tile.dot.biased();
+  Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits))
+              : onBytes ? c.table(weights.key + ".corners", winogradStarts(weights.codes, shape.outputs, winogradPlaces(shape.outputs), isUnsignedValue(op.getX())))
+              : corrects ? weights.biasedStart(shape.outputs)
+                         : Val();
   Val residual;
   End at = end;
   if (codes)
@@ -412,7 +421,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
       costs += (costs.empty() ? "; estimated vector instructions: " : ", ") + std::string(text);
     };
     if (winograd)
-      million(winograd->cost, "by Winograd");
+      for (const WinogradChoice &form : forms)
+        million(form.cost, ("by " + form.name()).c_str());
     if (adds)
       million(adds->cost, "as code");
     if (lookup)
@@ -440,8 +450,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   }
   if (transforms) {
     c.work = winograd->cost / winograd->directCost;
-    return describe(layer, "Winograd F(4x4)", winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
-                    c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words");
+    return describe(layer, winograd->name(), winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
+                    onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words");
   }
   return describe(layer, "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +

@@ -24,6 +24,15 @@ static int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64
   return std::clamp<int64_t>((registers - vectors - spare) / vectors, 1, 28);
 }
 
+int64_t cheapestPositions(int64_t most, int64_t count, double overhead) {
+  int64_t cheapest = 1;
+  double best = 1e300;
+  for (int64_t p = most; p >= 1; --p)
+    if (double cost = double((count + p - 1) / p) * (double(p) + overhead); cost < best)
+      best = cost, cheapest = p;
+  return cheapest;
+}
+
 /// Rows that may have any number of positions are covered by tiles of at most so many.
 static constexpr int64_t kMostRows = 14;
 
@@ -47,10 +56,7 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
     return tile;
   }
   // The last tile of a row overlaps its neighbour, so the cost is in whole tiles; each also loads weights once.
-  double best = 1e300;
-  for (int64_t p = std::min(limit, width); p >= 1; --p)
-    if (double cost = double((width + p - 1) / p) * (double(p) + 1.5); cost < best)
-      best = cost, tile.positions = p;
+  tile.positions = cheapestPositions(std::min(limit, width), width, 1.5);
   return tile;
 }
 

@@ -48,6 +48,10 @@ struct TileChoice {
 TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess = false,
                       bool wide = false);
 
+/// The width of equal tiles, at most `most`, that cover `count` positions at the least cost: a tile, the last one too, costs as much as its positions
+/// and `overhead` more.
+int64_t cheapestPositions(int64_t most, int64_t count, double overhead);
+
 /// What happens to finished sums: y = fma(f(acc), m, t), then codes or reals. Arrays are padded to whole panels.
 struct Epilogue {
   enum class Out : uint8_t { Codes, Real, Sums } out = Out::Codes;

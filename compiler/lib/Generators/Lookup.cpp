@@ -332,10 +332,7 @@ std::optional<LookupChoice> tileFor(const TargetDesc &target, int64_t outputs, i
     choice.positions = std::min<int64_t>(8, limit);
     return choice;
   }
-  double best = 1e300;
-  for (int64_t p = std::min(limit, width); p >= 1; --p)
-    if (double cost = double(ceilDiv(width, p)) * (double(p) + 0.75); cost < best)
-      best = cost, choice.positions = p;
+  choice.positions = cheapestPositions(std::min(limit, width), width, 0.75);
   return choice;
 }
 

@@ -10,7 +10,7 @@ namespace triton {
 std::string ConvWay::name() const {
   switch (kind) {
   case Kind::Direct: return "direct " + tile.name() + (tile.dot.wide ? " widened" : "");
-  case Kind::Winograd: return "Winograd " + winograd->tile.name() + " by " + std::to_string(winograd->groupRows);
+  case Kind::Winograd: return winograd->name() + " " + winograd->tile.name() + " by " + std::to_string(winograd->groupRows);
   case Kind::Adds: return "weights as code";
   }
   return "";
@@ -35,12 +35,12 @@ std::vector<ConvWay> convWays(const TargetDesc &target, const ConvProblem &probl
   direct(model.tile);
   for (const TileChoice &tile : otherTiles(target, model.tile, shape.outputs, shape.outW))
     direct(tile);
-  if (auto winograd = chooseWinograd(target, shape, model.tile, problem.trits, problem.actUnsigned, problem.excess, problem.mostSum, problem.batch)) {
+  for (const WinogradChoice &winograd : problem.winograd) {
     ways.push_back({ConvWay::Kind::Winograd, model.tile, winograd, {}});
     // How much of an image is best transformed at once depends on the second-level cache.
-    int64_t rows = winograd->groupRows, all = problem.batch * ((shape.outH + 3) / 4);
+    int64_t tile = winograd.form().tile, rows = winograd.groupRows, all = problem.batch * ((shape.outH + tile - 1) / tile);
     auto inGroups = [&](int64_t groupRows) {
-      ways.push_back({ConvWay::Kind::Winograd, model.tile, regrouped(target, shape, *winograd, problem.batch, groupRows), {}});
+      ways.push_back({ConvWay::Kind::Winograd, model.tile, regrouped(target, shape, winograd, problem.batch, groupRows), {}});
     };
     if (rows > 1)
       inGroups(std::max<int64_t>(1, std::min(rows, all) / 2));
@@ -76,7 +76,7 @@ std::string recipeOf(const ConvProblem &problem, const std::vector<ConvWay> &way
   int64_t zeros = 0;
   if (std::any_of(ways.begin(), ways.end(), [](const ConvWay &way) { return way.kind == ConvWay::Kind::Adds; }))
     zeros = int64_t(std::count(problem.weights->begin(), problem.weights->end(), 0)) * 16 / int64_t(problem.weights->size());
-  return Recipe("convolution", problem.shape, timed(problem.epilogue), problem.batch, problem.trits, problem.actUnsigned, problem.excess, zeros).text();
+  return Recipe("convolution", problem.shape, timed(problem.epilogue), problem.batch, problem.trits, problem.actUnsigned, problem.excess, problem.winograd.size(), zeros).text();
 }
 std::string recipeOf(const LinearProblem &problem, const TileChoice &tile) {
   return Recipe("linear", problem.shape, timed(problem.epilogue), tile, problem.rows, problem.anyBatch, problem.trits).text();

@@ -16,8 +16,6 @@ namespace triton {
 std::vector<TileChoice> otherTiles(const TargetDesc &target, const TileChoice &chosen, int64_t channels, int64_t width);
 /// True if weights of two bits can be taken, whether or not they pay: trits, on vpdpbusd with 512 bits.
 bool twoBitCan(const TargetDesc &target, const LinearShape &shape, bool trits);
-/// What chooseWinograd gives, with so many rows of tiles at once.
-WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, WinogradChoice choice, int64_t batch, int64_t groupRows);
 
 /// A convolution, and what decides how long it takes.
 struct ConvProblem {
@@ -26,7 +24,7 @@ struct ConvProblem {
   int64_t batch = 1;                     ///< 1 if it is not known
   bool trits = true, actUnsigned = true;
   bool excess = false;                   ///< signed activations lie as code + 128
-  double mostSum = 0;                    ///< see chooseWinograd
+  std::vector<WinogradChoice> winograd;  ///< the forms that it can take
   const std::vector<int8_t> *weights = nullptr; ///< [outputs][taps][channels]
 };
 

@@ -5,7 +5,7 @@
 //   taken 2                      index of the way to take
 //   1.000 direct 14x32           for each way: its time beside that of the first, or - if there was no time to measure it
 //   1.072 direct 12x32
-//   0.874 Winograd 14x32 by 4
+//   0.874 Winograd F(4x4) 14x32 by 4
 //
 // Records come from disks and from remotes: what does not read exactly like that, for exactly these ways, is no record.
 #pragma once

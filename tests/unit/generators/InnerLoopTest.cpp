@@ -80,7 +80,7 @@ ConvShape shapeOf(const ConvCase &c) {
   return shape;
 }
 
-enum class Form { Direct, Winograd, Lookup };
+enum class Form { Direct, WinogradWords, WinogradBytes, Lookup };
 
 /// A convolution's code, called from one public function. `other`: which of the tiles beside the usual one, if not that.
 std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct, std::optional<size_t> other = {}) {
@@ -99,8 +99,11 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
   std::string function;
   if (form == Form::Lookup)
     function = emitLookupConv(k, "lookup", shape, *chooseLookup(target, shape, tile, 1), epilogue);
-  else if (form == Form::Winograd)
-    function = emitWinograd(k, "winograd", shape, *chooseWinograd(target, shape, tile, true, c.actUnsigned, c.excess, 1.0, 1), epilogue);
+  else if (form != Form::Direct)
+    for (const WinogradChoice &choice : winogradChoices(target, shape, tile, {true, c.actUnsigned, c.excess, 31, 1.0}, 1)) {
+      if (choice.form().bytes() == (form == Form::WinogradBytes))
+        function = emitWinograd(k, "winograd", shape, choice, epilogue);
+    }
   else
     function = emitConv(k, "conv", shape, tile, epilogue);
   Val args = k.begin("step", {k.ptr()}, k.i32(), false)[0];
@@ -175,8 +178,12 @@ TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {
                             ConvCase{256, 256, 3, 1, 14, false, false, true}, ConvCase{512, 512, 3, 1, 7, true, false, true},
                             ConvCase{33, 20, 3, 1, 9, true, false, true}, ConvCase{48, 16, 3, 1, 112, true, false, true}}) {
     std::string what = std::string(GetParam()) + ", Winograd, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
-    size_t dots = countDots(parse(convAssembly(*target, c, Form::Winograd)), target->hasVnni ? "vpdpwssd" : "pmaddwd", what);
+    size_t dots = countDots(parse(convAssembly(*target, c, Form::WinogradWords)), target->hasVnni ? "vpdpwssd" : "pmaddwd", what);
     EXPECT_GE(dots, 1u) << what << ": no loop with a dot product was found";
+    if (target->hasVnni) {
+      dots = countDots(parse(convAssembly(*target, c, Form::WinogradBytes)), "vpdpbusd", what + ", bytes");
+      EXPECT_GE(dots, 1u) << what << ", bytes: no loop with a dot product was found";
+    }
   }
 }
 

@@ -51,7 +51,9 @@ const Generator kGenerators[] = {
     {"depthwise dot", [](KernelBuilder &k, const Inputs &in) { return emitDepthwiseDot(k, "f", in.depthwise, in.epilogue); },
      [](const TargetDesc &target, const Inputs &in) { return depthwiseDotTakes(target, in.depthwise, in.epilogue); }},
     {"winograd", [](KernelBuilder &k, const Inputs &in) { return emitWinograd(k, "f", in.conv, in.winograd, in.epilogue); },
-     [](const TargetDesc &target, const Inputs &in) { return isX86(target) && in.winograd.tile.dot.lanes == target.lanes32(); }},
+     [](const TargetDesc &target, const Inputs &in) {
+       return isX86(target) && in.winograd.tile.dot.lanes == target.lanes32() && (target.hasVnni || !in.winograd.form().bytes());
+     }},
     {"adds",
      [](KernelBuilder &k, const Inputs &in) {
        return emitAdds(k, "f", in.pointwise, in.adds, in.tile.dot.actUnsigned, in.winograd.tile.dot.excess, in.epilogue);
@@ -183,6 +185,10 @@ const Change kChanges[] = {
     {"vectors", [](Inputs &in) { in.tile.dot.vectors = in.winograd.tile.dot.vectors = 1; }},
     {"positions", [](Inputs &in) { in.tile.positions = 3, in.winograd.tile.positions = 3; }},
     {"groupRows", [](Inputs &in) { in.winograd.groupRows = 1; }},
+    {"winograd of bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd; }},
+    {"winograd of signed bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.tile.dot.actUnsigned = false; }},
+    {"groupRows of bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.groupRows = 1; }},
+    {"positions of bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.tile.positions = 3; }},
     {"kind",
      [](Inputs &in) {
        if (in.tile.dot.kind != DotKind::MulLong)
@@ -296,6 +302,7 @@ TEST_P(Recipes, LeaveOutOnlyWhatChangesNoCode) {
     bool isNotTaken = in.linear.twoBit && !kGenerators[1].takes(target, in);
     bool isOfOthers = (std::string(change.field) == "groupRows" && !isX86(target)) ||
                       (std::string(change.field).rfind("adds", 0) == 0 && target.vectorBytes < 32);
+    isOfOthers |= in.winograd.form().bytes() && !target.hasVnni;
     if (!isNotTaken && !isKindOfTarget && !isOfOthers) {
       EXPECT_EQ(differs, !free.count(change.field)) << change.field;
     }

@@ -1,7 +1,8 @@
-// The identities and bounds that make Winograd F(4x4, 3x3) exact in integers, and when it is chosen.
+// The identities and bounds that make the Winograd forms exact in integers, and when they are chosen.
 #include "Winograd.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <gtest/gtest.h>
@@ -128,6 +129,96 @@ TEST(Winograd, TransformedActivationsFitSixteenBits) {
   EXPECT_LE(std::max(greatest[0], greatest[1]), INT16_MAX);
 }
 
+/// The bytes' form as generated code computes it, against the sum itself: V modulo 256, as an unsigned byte; sums modulo 2^32 that begin with
+/// winogradStarts; the quarter by a shift. `excess`: activations lie as code + 128. Returns whether any V reached its bounds.
+void checkBytes(int channels, bool isUnsigned, bool excess, int pattern, unsigned seed) {
+  std::mt19937 random(seed);
+  int most = int(winogradMostCode(isUnsigned)), least = isUnsigned ? 0 : -most;
+  std::vector<int8_t> weights(9 * size_t(channels));
+  std::vector<std::array<std::array<int, 4>, 4>> d(static_cast<size_t>(channels));
+  for (int8_t &w : weights)
+    w = pattern == 1 ? int8_t(1) : pattern == 2 ? int8_t(-1) : int8_t(int(random() % 3) - 1);
+  int oneOf = int(random());
+  for (auto &window : d)
+    for (int i = 0; i < 4; ++i)
+      for (int j = 0; j < 4; ++j)
+        window[i][j] = pattern == 1   ? most
+                       : pattern == 2 ? least
+                       : pattern == 3 ? ((i + j) % 2 ? most : least)
+                       : pattern == 4 ? (oneOf >> (i * 4 + j) & 1 ? most : least)
+                                      : std::uniform_int_distribution<int>(least, most)(random);
+  std::vector<int32_t> starts = winogradStarts(weights, 1, 64, isUnsigned);
+  int32_t m[4][4] = {};
+  for (int y = 0; y < 2; ++y)
+    for (int x = 0; x < 2; ++x)
+      m[3 * y][3 * x] = starts[size_t(y * 2 + x) * 64];
+  int64_t want[2][2] = {};
+  for (int c = 0; c < channels; ++c) {
+    int g[3][3];
+    for (int tap = 0; tap < 9; ++tap)
+      g[tap / 3][tap % 3] = weights[size_t(tap * channels + c)];
+    for (int i = 0; i < 4; ++i)
+      for (int j = 0; j < 4; ++j) {
+        int u = 0;
+        uint8_t v = isUnsigned && i == 1 && j == 1 ? 0 : 128;
+        for (int r = 0; r < 3; ++r)
+          for (int s = 0; s < 3; ++s)
+            u += kWinogradBytesG[i][r] * kWinogradBytesG[j][s] * g[r][s];
+        for (int r = 0; r < 4; ++r)
+          for (int s = 0; s < 4; ++s)
+            v = uint8_t(v + kWinogradBytesB[i][r] * kWinogradBytesB[j][s] * uint8_t(d[size_t(c)][r][s] + (excess ? 128 : 0)));
+        ASSERT_EQ(u, int8_t(u));
+        m[i][j] = int32_t(uint32_t(m[i][j]) + uint32_t(u * int(v)));
+      }
+    for (int y = 0; y < 2; ++y)
+      for (int x = 0; x < 2; ++x)
+        for (int r = 0; r < 3; ++r)
+          for (int s = 0; s < 3; ++s)
+            want[y][x] += d[size_t(c)][y + r][x + s] * g[r][s];
+  }
+  for (int y = 0; y < 2; ++y)
+    for (int x = 0; x < 2; ++x) {
+      uint32_t sum = 0;
+      for (int i = 0; i < 4; ++i)
+        for (int j = 0; j < 4; ++j)
+          sum += uint32_t(kWinogradBytesA[y][i] * kWinogradBytesA[x][j]) * uint32_t(m[i][j]);
+      EXPECT_EQ(int32_t(sum) & 3, 0);
+      EXPECT_EQ(int32_t(sum) >> 2, want[y][x]) << channels << (isUnsigned ? " unsigned" : " signed") << (excess ? ", excess" : "") << ", pattern " << pattern;
+    }
+}
+
+TEST(WinogradBytes, GiveTheSumsOfTheConvolution) {
+  unsigned seed = 1;
+  for (int channels : {1, 3, 64, 513, 4096})
+    for (int pattern : {0, 1, 2, 3, 4, 4, 4, 4})
+      for (auto [isUnsigned, excess] : {std::pair<bool, bool>{true, false}, {false, false}, {false, true}})
+        checkBytes(channels, isUnsigned, excess, pattern, seed++);
+}
+
+/// Sums of four codes at the bounds, and that the bounds are the last ones.
+TEST(WinogradBytes, TransformedCodesFitBytes) {
+  for (bool isUnsigned : {true, false}) {
+    int most = int(winogradMostCode(isUnsigned));
+    int lowest = 0, highest = 0;
+    for (int i = 0; i < 4; ++i)
+      for (int j = 0; j < 4; ++j) {
+        int low = 0, high = 0;
+        for (int r = 0; r < 4; ++r)
+          for (int s = 0; s < 4; ++s) {
+            int factor = kWinogradBytesB[i][r] * kWinogradBytesB[j][s];
+            (factor < 0 ? low : high) += factor * most;
+            if (!isUnsigned)
+              (factor < 0 ? high : low) -= factor * most;
+          }
+        int offset = isUnsigned && i == 1 && j == 1 ? 0 : 128;
+        lowest = std::min(lowest, low + offset), highest = std::max(highest, high + offset);
+      }
+    EXPECT_GE(lowest, 0);
+    EXPECT_LE(highest, 255);
+    EXPECT_GT(highest + 4, 255) << "one more would not fit";
+  }
+}
+
 ConvShape shapeOf(int64_t channels, int64_t size) {
   ConvShape shape;
   shape.channels = channels;
@@ -143,7 +234,8 @@ ConvShape shapeOf(int64_t channels, int64_t size) {
 std::optional<WinogradChoice> choose(const char *targetName, const ConvShape &shape, bool trits = true) {
   TargetDesc target = *parseTarget(targetName);
   TileChoice direct = chooseTile(target, trits, true, shape.outputs, shape.outW);
-  return chooseWinograd(target, shape, direct, trits, true, false, double(9 * 255 * shape.channels), 1);
+  std::vector<WinogradChoice> choices = winogradChoices(target, shape, direct, {trits, true, false, 255, double(9 * 255 * shape.channels)}, 1);
+  return choices.empty() ? std::nullopt : std::optional(choices[0]);
 }
 
 TEST(Winograd, IsTakenOnlyWhereItIsExactAndThereAreInstructions) {
@@ -175,6 +267,28 @@ TEST(Winograd, CostsDecide) {
   // V and U of 512 channels leave the second-level cache; those of 256 nearly.
   EXPECT_FALSE(choose("x86-64-v4+vnni", shapeOf(512, 28))->pays());
   EXPECT_TRUE(choose("x86-64-v4+vnni", shapeOf(256, 28))->pays());
+}
+
+WinogradOperands codesOf(bool isUnsigned, int64_t most, int64_t channels) { return {true, isUnsigned, false, most, double(9 * 255 * channels)}; }
+
+bool takesBytes(const char *targetName, const ConvShape &shape, const WinogradOperands &operands) {
+  TargetDesc target = *parseTarget(targetName);
+  TileChoice direct = chooseTile(target, true, operands.actUnsigned, shape.outputs, shape.outW);
+  auto choices = winogradChoices(target, shape, direct, operands, 1);
+  return std::any_of(choices.begin(), choices.end(), [](const WinogradChoice &c) { return c.form().bytes(); });
+}
+
+TEST(WinogradBytes, AreTakenOnlyWhereTheyAreExactAndThereAreInstructions) {
+  for (const char *target : {"x86-64-v3+avxvnni", "x86-64-v4+vnni"}) {
+    EXPECT_TRUE(takesBytes(target, shapeOf(64, 56), codesOf(true, 63, 64))) << target;
+    EXPECT_FALSE(takesBytes(target, shapeOf(64, 56), codesOf(true, 64, 64))) << target;
+    EXPECT_TRUE(takesBytes(target, shapeOf(64, 56), codesOf(false, 31, 64))) << target;
+    EXPECT_FALSE(takesBytes(target, shapeOf(64, 56), codesOf(false, 32, 64))) << target;
+    EXPECT_TRUE(takesBytes(target, shapeOf(2048, 2), codesOf(true, 63, 2048))) << target << ": no bound on sums, and two rows are enough";
+    EXPECT_FALSE(takesBytes(target, shapeOf(64, 1), codesOf(true, 63, 64))) << target;
+  }
+  for (const char *target : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"})
+    EXPECT_FALSE(takesBytes(target, shapeOf(64, 56), codesOf(true, 63, 64))) << target;
 }
 
 } // namespace

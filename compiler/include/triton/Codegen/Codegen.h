@@ -33,7 +33,8 @@ using ObjectKey = std::array<uint8_t, 32>;
 enum class ConvAlgorithm : uint8_t {
   Cheapest, ///< by estimated cost
   Direct,
-  Winograd, ///< wherever its generator takes the shape, whatever it costs: for tests and measurements
+  WinogradWords, ///< F(4x4) wherever its generator takes the shape, whatever it costs: for tests and measurements
+  WinogradBytes, ///< the same for F(2x2)
   Adds,     ///< the same for weights as code
   Lookup,   ///< the same for products of trits by trits from a table; linear layers too
 };
