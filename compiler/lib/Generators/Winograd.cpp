@@ -23,10 +23,7 @@ public:
 
   void emit() {
     Val rows = args[PaRows] * k.index(g.tilesY);
-    Range row = partition(k, rows, args[PaThread], args[PaThreads]), block = partition(k, k.index(g.blocks), args[PaThread], args[PaThreads]);
-    Val byRows = splitsRows(rows);
-    row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
-    block = {select(byRows, k.index(0), block.from), select(byRows, k.index(g.blocks), block.to)};
+    auto [row, block] = shares(rows);
     auto eachBlock = [&](const std::function<void(Val, int64_t, int64_t)> &body) {
       forBlocks(k, dot, shape.storedChannels, block.from, block.to, body);
     };
@@ -56,18 +53,13 @@ private:
   Type i16s() { return k.vec(dot.lanes * 2, k.i16()); }
   Val scratch(int64_t at) { return k.offset(args[PaScratch], at); }
 
-  /// Threads share rows of tiles, and then each makes all of U, or blocks of channels, and then each makes all of V: what costs the thread
-  /// with the most work less.
-  Val splitsRows(Val rows) {
+  /// Threads that share rows of tiles make U of all their blocks each, those that share blocks of channels V of all their rows.
+  Share shares(Val rows) {
     WinogradCosts costs(k.target(), shape, choice);
-    Val threads = args[PaThreads];
-    auto shareOf = [&](Val count) { return (count + threads - k.index(1)) / threads; };
-    auto timesU = [&](Val count) { return costs.keepsU ? k.index(1) : (count + k.index(choice.groupRows - 1)) / k.index(choice.groupRows); };
-    Val own = shareOf(rows);
-    Val byRows = own * k.index(costs.row + costs.rowBlocks) + timesU(own) * k.index(costs.allBlocks);
-    Val perBlock = rows * k.index(costs.rowBlocks / g.blocks) + timesU(rows) * k.index(costs.allBlocks / g.blocks);
-    Val byBlocks = rows * k.index(costs.row) + shareOf(k.index(g.blocks)) * perBlock;
-    return compare(Cmp::Le, byRows, byBlocks);
+    return shareOut(k, rows, g.blocks, args[PaThread], args[PaThreads], [&](Val ownRows, Val ownBlocks) {
+      Val timesU = costs.keepsU ? k.index(1) : (ownRows + k.index(choice.groupRows - 1)) / k.index(choice.groupRows);
+      return ownRows * k.index(costs.row) + ownBlocks * (ownRows * k.index(costs.rowBlocks / g.blocks) + timesU * k.index(costs.allBlocks / g.blocks));
+    });
   }
 
   // ---- Places ------------------------------------------------------------------------------------------------------------
@@ -185,9 +177,19 @@ private:
     return sum + k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {k.bitcast(a, i16s()), k.bitcast(b, i16s())});
   }
 
-  /// The sums of P tiles at one position, which begin with `starts`.
-  void multiply(Val x, Val u, Val to, std::vector<Val> starts, int64_t vectors) {
-    int64_t positions = choice.tile.positions;
+  /// Calls `body` for the fill that begins where so many tiles are left, with as many as it computes (winogradFill). What it has too many hold what
+  /// earlier groups left, and nobody reads their sums.
+  void forFill(Val left, const std::function<void(int64_t positions)> &body) {
+    int64_t most = choice.tile.positions;
+    for (int64_t fewer = 0, positions; fewer < most; fewer = positions) {
+      positions = winogradFill(fewer + 1, most);
+      Val fits = compare(Cmp::Gt, left, k.index(fewer));
+      k.ifThen(positions < most ? fits & compare(Cmp::Le, left, k.index(positions)) : fits, [&] { body(positions); });
+    }
+  }
+
+  /// The sums of so many tiles at one position, which begin with `starts`.
+  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> starts, int64_t vectors) {
     std::vector<Val> carried = std::move(starts);
     carried.push_back(u);
     carried = k.forLoop(0, g.steps * 4, 4, carried, [&](Val at, const std::vector<Val> &in) {
@@ -214,20 +216,19 @@ private:
     k.forLoop(0, lines, 1, [&](Val line) { k.prefetch(k.offset(fetched, line * k.index(64))); });
   }
 
-  /// Words: a position of U stays in the first-level cache for all tiles. Tiles that only fill the last P hold what earlier groups left; nobody
-  /// reads their sums.
+  /// Words: a position of U stays in the first-level cache for all tiles.
   void byPositions(Val first, Val count, const TilePointers &block, Val allU, int64_t vectors, int64_t lanesOfLast) {
-    int64_t positions = choice.tile.positions;
-    Val nextPanel = k.offset(block.weights, g.panel);
-    Val tiles = count * k.index(g.tilesX);
-    Val fills = (tiles + k.index(positions - 1)) / k.index(positions);
+    int64_t most = choice.tile.positions;
+    Val nextPanel = k.offset(block.weights, g.panel), tiles = count * k.index(g.tilesX);
     k.forLoop(0, form.positions(), 1, [&](Val position) {
       fetch(nextPanel, position, ceilDiv(g.panel, form.positions() * 64));
       Val u = k.offset(allU, position * k.index(g.uPosition)), v = k.offset(scratch(0), position * k.index(g.vPosition));
       Val m = k.offset(scratch(g.mAt), position * k.index(g.laneBytes));
-      k.forLoop(k.index(0), fills, 1, [&](Val fill) {
-        Val x = k.offset(v, fill * k.index(positions * g.vTile)), to = k.offset(m, fill * k.index(positions * g.mTile));
-        multiply(x, u, to, std::vector<Val>(positions * vectors, k.constantInt(i32s(), 0)), vectors);
+      k.forLoop(k.index(0), tiles, most, [&](Val tile) {
+        Val x = k.offset(v, tile * k.index(g.vTile)), to = k.offset(m, tile * k.index(g.mTile));
+        forFill(tiles - tile, [&](int64_t positions) {
+          multiply(x, u, to, positions, std::vector<Val>(positions * vectors, k.constantInt(i32s(), 0)), vectors);
+        });
       });
     });
     forRows(first, count, [&](Val tile, const Place &place) { transformOutput(tile, place, block, vectors, lanesOfLast); });
@@ -235,12 +236,10 @@ private:
 
   /// Bytes: the sums of one fill stay in the first-level cache, U comes from the second.
   void byFills(Val first, Val count, const TilePointers &block, Val allU, int64_t vectors, int64_t lanesOfLast) {
-    int64_t positions = choice.tile.positions, planeBytes = winogradPlaces(shape.storedChannels) * 4;
-    Val nextPanel = k.offset(block.weights, g.panel);
-    Val tiles = count * k.index(g.tilesX);
-    Val fills = (tiles + k.index(positions - 1)) / k.index(positions);
-    k.forLoop(k.index(0), fills, 1, [&](Val fill) {
-      Val v = k.offset(scratch(0), fill * k.index(g.vFill)), tile = fill * k.index(positions);
+    int64_t most = choice.tile.positions, planeBytes = winogradPlaces(shape.storedChannels) * 4;
+    Val nextPanel = k.offset(block.weights, g.panel), tiles = count * k.index(g.tilesX);
+    k.forLoop(k.index(0), (tiles + k.index(most - 1)) / k.index(most), 1, [&](Val fill) {
+      Val v = k.offset(scratch(0), fill * k.index(g.vFill)), tile = fill * k.index(most);
       k.forLoop(0, form.positions(), 1, [&](Val position) {
         if (!g.keepsU)
           fetch(nextPanel, fill * k.index(form.positions()) + position, ceilDiv(g.panel, g.uAt / g.vFill * form.positions() * 64));
@@ -252,13 +251,15 @@ private:
         std::vector<Val> starts;
         for (int64_t i = 0; i < vectors; ++i)
           starts.push_back(k.load(i32s(), k.offset(k.offset(block.start, corner * k.index(planeBytes)), i * g.laneBytes), g.laneBytes) & mask);
-        std::vector<Val> carried;
-        for (int64_t p = 0; p < positions; ++p)
-          carried.insert(carried.end(), starts.begin(), starts.end());
-        multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
-                 k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), std::move(carried), vectors);
+        forFill(tiles - tile, [&](int64_t positions) {
+          std::vector<Val> carried;
+          for (int64_t p = 0; p < positions; ++p)
+            carried.insert(carried.end(), starts.begin(), starts.end());
+          multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
+                   k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, std::move(carried), vectors);
+        });
       });
-      forTiles(first, tile, minOf(tile + k.index(positions), tiles),
+      forTiles(first, tile, minOf(tile + k.index(most), tiles),
                [&](Val of, const Place &place) { transformOutput(of - tile, place, block, vectors, lanesOfLast); });
     });
   }

@@ -65,7 +65,8 @@ WinogradCosts::WinogradCosts(const TargetDesc &target, const ConvShape &shape, c
   double tileVectors = double(g.tilesX * g.blocks * choice.tile.dot.vectors);
   row = int64_t(double(g.tilesX * g.vectors) * parts.perV);
   // The products of a row of tiles, with its share of what fills the last tile of a group.
-  int64_t tiles = std::min(choice.groupRows, g.tilesY) * g.tilesX, filled = ceilDiv(tiles, choice.tile.positions) * choice.tile.positions;
+  int64_t tiles = std::min(choice.groupRows, g.tilesY) * g.tilesX, most = choice.tile.positions;
+  int64_t filled = tiles / most * most + winogradFill(tiles % most, most);
   int64_t mBytes = (g.form.bytes() ? std::min(tiles, choice.tile.positions) : tiles) * g.mTile;
   bool cached = tiles * g.vTile * g.form.positions() + (g.keepsU ? g.blocks : 1) * g.uBlock + mBytes <= kCachedBytes;
   double slower = cached ? 1.0 : kUncachedFactor;
@@ -82,7 +83,13 @@ WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, Winog
   int64_t tiles = std::min(choice.groupRows, batch * bare.tilesY) * bare.tilesX;
   // Registers beside accumulators and weights: the broadcast, and the product where it is added by itself.
   int64_t limit = (int64_t(target.vectorRegisters) - dot.vectors - (target.hasVnni ? 1 : 3)) / dot.vectors;
-  choice.tile.positions = cheapestPositions(std::min<int64_t>({limit, tiles, 14}), tiles, 1.5);
+  double best = 1e300;
+  for (int64_t most = std::min<int64_t>({limit, tiles, 14}); most >= 1; --most) {
+    // A fill also loads weights once, and one of few tiles waits for its own sums.
+    auto fill = [](int64_t positions) { return positions > 0 ? double(std::max<int64_t>(positions, 5)) + 1.5 : 0; };
+    if (double cost = double(tiles / most) * fill(most) + fill(winogradFill(tiles % most, most)); cost < best)
+      best = cost, choice.tile.positions = most;
+  }
   WinogradCosts costs(target, shape, choice);
   int64_t rows = batch * bare.tilesY;
   choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);

@@ -37,6 +37,15 @@ WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const Winog
   return {m[0] - a + c, doubled(d) - b, k.shiftLeft(c, 2) - a, k.shiftLeft(d, 3) - b + m[5]};
 }
 
+int64_t winogradFill(int64_t tiles, int64_t most) {
+  if (tiles == 0)
+    return 0;
+  for (int64_t positions : {int64_t(4), int64_t(8), most - 1})
+    if (tiles <= positions && positions < most)
+      return positions;
+  return most;
+}
+
 WinogradGeometry::WinogradGeometry(const ConvShape &shape, const WinogradChoice &choice)
     : form(choice.form()), tilesX(ceilDiv(shape.outW, form.tile)), tilesY(ceilDiv(shape.outH, form.tile)),
       steps(ceilDiv(shape.channels, choice.tile.dot.kr())), elements(choice.tile.dot.lanes * 4 / form.elementBytes),

@@ -15,6 +15,9 @@ WinogradRow winogradWeights(KernelBuilder &k, const WinogradForm &form, Val w0, 
 /// A of a row of sums.
 WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const WinogradRow &m);
 
+/// How many tiles the last fill of a group computes for `tiles` that are left, where whole ones take `most`: there is code for few sizes.
+int64_t winogradFill(int64_t tiles, int64_t most);
+
 /// Sizes that follow from a shape and a choice, in bytes where nothing else is said.
 ///
 /// The words' form has V of a group as [position][tile] and M as [tile]. The bytes' form goes by fills, which are as many tiles as the register tile
