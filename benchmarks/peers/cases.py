@@ -59,8 +59,8 @@ def _six_bits():
     # Triton's activations have 6 bits; the peers have no form for that and run the files of the 8-bit case.
     for name, title, defines in (("resnet18", "ResNet-18 at 224, 6-bit activations", ()),
                                  ("resnet18-cifar", "ResNet-18 CIFAR shape, 6-bit activations", ("size=32", "classes=10", "small=true"))):
-        eight = next(case for case in _networks() if case.name == f"{name}-b1")
-        yield dataclasses.replace(eight, name=f"{name}-b1-a6", program=str(PROGRAMS / "resnet18_6bit.tri"), defines=defines, model=title, beside=eight.name)
+        for eight in (case for case in _networks() if case.name in (f"{name}-b1", f"{name}-b8")):
+            yield dataclasses.replace(eight, name=f"{eight.name}-a6", program=str(PROGRAMS / "resnet18_6bit.tri"), defines=defines, model=title, beside=eight.name)
 
 
 def _linears():
