@@ -597,8 +597,10 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     }
   int64_t rowsPerUnit = out.unitElements() / w[0];
   Val rows = out.isDynamic() ? c.batch * k.index(rowsPerUnit) : k.index(rowsPerUnit);
-  if (!out.isDynamic())
+  if (!out.isDynamic()) {
+    shape.rows = rowsPerUnit;
     tile.positions = std::min(tile.positions, rowsPerUnit);
+  }
   std::optional<LookupChoice> lookup;
   if (weights.trits && isTernary(op.getX()) && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Lookup))
     lookup = chooseLookup(k.target(), shape, tile);
@@ -614,7 +616,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   Val start = lookup ? c.table("lookup", lookupTable(lookup->trits)) : tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
   End at = end;
   if (shape.twoBit)
-    at.scratch = c.scratch(twoBitScratch(shape, tile));
+    at.scratch = c.scratch(twoBitScratch(k.target(), shape));
   if (lookup)
     at.scratch = c.scratch(lookupScratch(shape, *lookup));
   std::string label = "linear_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
@@ -635,8 +637,10 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   if (shape.twoBit && twoBitTakes(k.target(), shape, weights.trits))
     more += "; as bytes the weights would not fit the first-level cache";
   LayerChoice choice = describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
-  if (shape.twoBit)
+  if (shape.twoBit) {
+    choice.algorithm = "GEMM, GEMV for single rows " + twoBitTile(shape, tile);
     choice.packing = "t5 on disk, t2 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
+  }
   return choice;
 }
 

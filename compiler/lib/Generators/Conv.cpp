@@ -242,17 +242,28 @@ std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape
                        [&](const std::vector<Val> &args) { writeConv(k, shape, tile, epilogue, args); });
 }
 
-void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body) {
-  llvm::SmallVector<int64_t, 4> heights;
-  for (int64_t height : {positions, int64_t(8), int64_t(4), int64_t(1)})
-    if (heights.empty() || height < heights.back())
+/// A tile costs as much as its rows and two and a half more for weights and loop: twice that.
+static int64_t heightCost(int64_t height) { return 2 * height + 5; }
+
+void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body,
+                 int64_t known) {
+  int64_t highest = positions;
+  if (known > 0) {
+    auto cost = [&](int64_t height) { return ceilDiv(known, height) * heightCost(height); };
+    highest = std::min(known, positions);
+    for (int64_t height = highest - 1; height >= 1; --height)
+      if (cost(height) < cost(highest))
+        highest = height;
+  }
+  llvm::SmallVector<int64_t, 6> heights = {highest};
+  for (int64_t height : {13, 11, 8, 4, 1})
+    if (height < heights.back() && (height <= 8 || (highest > 12 && known == 0)))
       heights.push_back(height);
   Val count = rows.to - rows.from;
   auto tiles = [&](int64_t height) { return (count + k.index(height - 1)) / k.index(height); };
-  // A tile costs as much as its rows and two and a half more for weights and loop.
-  Val best = k.index(heights.back()), least = tiles(1) * k.index(2 * heights.back() + 5);
+  Val best = k.index(heights.back()), least = tiles(1) * k.index(heightCost(heights.back()));
   for (int64_t height : llvm::reverse(llvm::ArrayRef(heights).drop_back())) {
-    Val cost = tiles(height) * k.index(2 * height + 5);
+    Val cost = tiles(height) * k.index(heightCost(height));
     Val better = compare(Cmp::Ge, count, k.index(height)) & compare(Cmp::Le, cost, least);
     best = select(better, k.index(height), best);
     least = select(better, cost, least);
@@ -290,7 +301,7 @@ static void writeLinear(KernelBuilder &k, const LinearShape &shape, const TileCh
         here.scale = k.offset(base.scale, r * k.index(4));
       emitTile(k, dot, shape.reduction, epilogue, here, positions, vectors, lanes);
     };
-    forRowTiles(k, row, tile.positions, tileAt);
+    forRowTiles(k, row, tile.positions, tileAt, shape.rows);
   });
 }
 

@@ -28,6 +28,7 @@ struct LinearShape {
   bool twoBit = false; ///< weights as t2 panels: emitLinear takes writeTwoBitLinear
   Reduction reduction;
   int64_t xRow = 0, outRow = 0, residualRow = 0; ///< bytes between rows
+  int64_t rows = 0;                              ///< if they are known: tiles that fit them
 };
 
 /// Channels that the depthwise generator takes at once; its weights lie as [C / 16][taps][16].
@@ -75,7 +76,9 @@ std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const D
 /// True if weights of two bits pay: trits that do not fit the first-level cache as bytes, on vpdpbusd with 512 bits.
 bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits);
 /// Bytes of scratch that PaScratch points at.
-int64_t twoBitScratch(const LinearShape &shape, const TileChoice &tile);
+int64_t twoBitScratch(const TargetDesc &target, const LinearShape &shape);
+/// Its tile where there are many rows, for people: "6x64".
+std::string twoBitTile(const LinearShape &shape, const TileChoice &tile);
 /// The body of emitLinear's function. PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
 void writeTwoBitLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args);
 
@@ -85,8 +88,10 @@ struct Range {
 };
 Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
 
-/// Covers rows by tiles of `positions`, 8, 4 or 1 rows, whichever costs least for their number; the last tile overlaps its neighbour.
-void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body);
+/// Covers rows by tiles of at most `positions` rows, of several heights the one that costs least for their number; the last tile overlaps
+/// its neighbour. `known`: about how many rows there are, if that is known.
+void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body,
+                 int64_t known = 0);
 
 /// Fills the halo of an NHWC tensor with zeros, or what stands for them; the parts of all threads together cover it. `out` is at element
 /// (0, 0, 0).

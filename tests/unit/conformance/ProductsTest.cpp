@@ -99,6 +99,42 @@ TEST_P(Products, LargeLinearLayersEqualTheOracle) {
     }
 }
 
+/// More rows than are prepared together, reductions in one piece and in several, of every remainder, more threads than units of outputs.
+TEST_P(Products, ManyRowsEqualTheOracle) {
+  unsigned seed = 160;
+  for (int64_t batch : {17, 64, 128, 133}) {
+    int64_t inputs = batch == 64 ? 1043 : 190 + 3 * (seed % 4), outputs = 180 + 13 * (seed % 3);
+    GraphText g(seed);
+    Ref x = g.argument("f32", {-1, inputs});
+    Ref q = g.quantize(x, quant(seed % 2 ? "i8" : "u8", 0.02));
+    Ref h = g.linear(q, g.weights(true, {outputs, inputs}, seed % 4 == 0 ? 1 : seed % 4 == 1 ? -1 : 0), quant(seed % 2 ? "u8" : "i8", 0.1));
+    Ref y = g.linear(h, g.weights(true, {200, outputs}), "f32");
+    Ref z = g.linear(q, g.weights(true, {batch == 64 ? 37 : 5, inputs}), "f32");
+    Comparison how;
+    how.batch = batch;
+    how.threads = 1 + seed % 5;
+    how.seed = seed++;
+    check(g.finish({y, z, h}), how);
+  }
+}
+
+/// The same where the rows are known when compiling.
+TEST_P(Products, KnownRowsEqualTheOracle) {
+  unsigned seed = 180;
+  for (int64_t rows : {1, 5, 12, 32, 131}) {
+    GraphText g(seed);
+    Ref x = g.argument("f32", {rows, 203});
+    Ref q = g.quantize(x, quant(seed % 2 ? "i8" : "u8", 0.02));
+    Ref h = g.linear(q, g.weights(true, {204, 203}, seed % 3 == 0 ? 1 : 0), quant(seed % 2 ? "u8" : "i8", 0.1));
+    Ref y = g.linear(h, g.weights(true, {170, 204}), "f32");
+    Ref z = g.linear(h, g.weights(false, {9, 204}), "f32");
+    Comparison how;
+    how.threads = 1 + seed % 3;
+    how.seed = seed++;
+    check(g.finish({y, z, h}), how);
+  }
+}
+
 TEST_P(Products, DepthwiseAndGroupedConvolutionsEqualTheOracle) {
   unsigned seed = 50;
   for (int64_t channels : {4, 24, 33})

@@ -113,6 +113,31 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
   return assemblyOf(*module, target);
 }
 
+/// A linear layer's code. `rows`: 0 if they are not known.
+std::string linearAssembly(const TargetDesc &target, int64_t inputs, int64_t outputs, int64_t rows, bool actUnsigned, bool twoBit) {
+  Epilogue epilogue;
+  epilogue.out = Epilogue::Out::Real;
+  LinearShape shape;
+  shape.inputs = shape.xRow = inputs;
+  shape.outputs = shape.storedChannels = outputs;
+  shape.outRow = outputs * 4;
+  shape.rows = rows;
+  shape.twoBit = twoBit;
+
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  context.loadDialect<mlir::arith::ArithDialect, mlir::scf::SCFDialect, mlir::LLVM::LLVMDialect>();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  KernelBuilder k(*module, target);
+  TileChoice tile = chooseTile(target, true, actUnsigned, outputs, 0, !actUnsigned);
+  shape.reduction.steps = (inputs + tile.dot.kr() - 1) / tile.dot.kr();
+  std::string function = emitLinear(k, "linear", shape, tile, epilogue);
+  std::vector<Val> args = k.begin("step", {k.ptr(), k.i64()}, k.i32(), false);
+  Val pointer = k.load(k.ptr(), args[0]), one = k.index(1), zero = k.index(0);
+  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, args[1], zero, one, pointer});
+  k.end(k.i32c(0));
+  return assemblyOf(*module, target);
+}
+
 /// The instruction that only the products themselves use (pmaddwd also widens the sums of vpmaddubsw).
 const char *dotInstruction(DotKind kind) {
   return kind == DotKind::Dpbusd ? "vpdpbusd" : kind == DotKind::MaddUbs ? "pmaddubsw" : "pmaddwd";
@@ -167,6 +192,21 @@ TEST_P(InnerLoops, OfOtherTilesDoNotTouchTheStack) {
       EXPECT_GE(countDots(parse(convAssembly(*target, c, Form::Direct, i)), dotInstruction(target->dotKind(c.trits)), what), 1u) << what;
     }
   }
+}
+
+TEST_P(InnerLoops, OfLinearLayersDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  for (bool twoBit : {false, true})
+    for (bool actUnsigned : {false, true})
+      for (int64_t rows : {0, 8, 12, 128}) {
+        LinearShape shape;
+        if (twoBit && !twoBitCan(*target, shape, true))
+          continue;
+        std::string what = std::string(GetParam()) + (twoBit ? ", two bits, " : ", ") + std::to_string(rows) + " rows";
+        size_t dots = countDots(parse(linearAssembly(*target, 1000, 1000, rows, actUnsigned, twoBit)), dotInstruction(target->dotKind(true)), what);
+        EXPECT_GE(dots, 1u) << what << ": no loop with a dot product was found";
+      }
 }
 
 TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {

@@ -162,6 +162,12 @@ const Change kChanges[] = {
        in.conv.residual = in.depthwise.conv.residual = {2560, 320, 40}, in.linear.residualRow = 40;
      }},
     {"inputs, twice", [](Inputs &in) { in.linear.inputs = 192, in.linear.reduction.steps *= 2; }},
+    {"rows", [](Inputs &in) { in.linear.rows = 3; }},
+    {"many rows of two bits",
+     [](Inputs &in) {
+       in.linear.twoBit = true, in.tile.dot.kind = DotKind::Dpbusd, in.tile.dot.lanes = 16, in.linear.reduction.steps = 24;
+       in.linear.rows = 60;
+     }},
     {"xRow", [](Inputs &in) { in.linear.xRow = 128; }},
     {"outRow", [](Inputs &in) { in.linear.outRow = 64; }},
     {"levels", [](Inputs &in) { in.linear.reduction.levels = {{2, 512}}; }},
