@@ -82,13 +82,15 @@ private:
       llvm::SmallVector<Val, 4> four;
       for (int64_t i = 0; i < 4 && first + i * lanes < pixels; ++i) {
         Val y = k.load(k.vec(lanes, k.f32()), k.offset(at, (first + i * lanes) * 4)) * k.splat(reciprocal, lanes);
-        // Reals may be anything: bounded before they become integers, and 0 where they are no number.
-        y = select(compare(Cmp::Eq, y, y), y, k.constant(y.type(), 0.0));
-        four.push_back(minOf(maxOf(y, k.constant(y.type(), double(clamp.lo))), k.constant(y.type(), double(clamp.hi))));
+        // Reals may be anything. What is no number gets code 0; what is too small for an integer becomes the smallest one, as it should;
+        // what is too large would, too.
+        Val isNumber = compare(Cmp::Eq, y, y);
+        Val rounded = k.roundToInt(minOf(y, k.constant(y.type(), double(clamp.hi))));
+        four.push_back(select(isNumber, rounded, k.constantInt(rounded.type(), 0)));
       }
       int64_t count = int64_t(four.size()) * lanes;
       four.resize(4, four.back());
-      Val packed = emitPackedCodes(k, clamp, four);
+      Val packed = emitPackedInts(k, clamp, four);
       parts.push_back(count == 4 * lanes ? packed : k.slice(packed, 0, count));
     }
     return join(parts);

@@ -80,6 +80,8 @@ bool endsPacked(const TargetDesc &target, const Epilogue &epilogue);
 /// Reals to codes, four vectors at once: rounded, packed with saturation, clamped as bytes. `epilogue` is endsPacked. Not
 /// in order: as packToBytes.
 Val emitPackedCodes(KernelBuilder &k, const Epilogue &epilogue, mlir::ArrayRef<Val> four, bool inOrder = true);
+/// The same from reals that were rounded to integers. What is beyond 16 bits counts as their nearest.
+Val emitPackedInts(KernelBuilder &k, const Epilogue &epilogue, mlir::ArrayRef<Val> four, bool inOrder = true);
 /// Emits the end of one vector of sums: m and b are vectors, `scale` (may be absent) a scalar, `channels` lanes are stored.
 void emitEpilogue(KernelBuilder &k, const Epilogue &epilogue, Val sum, Val m, Val b, Val scale, Val residual, Val out, int64_t lanes,
                   int64_t channels);

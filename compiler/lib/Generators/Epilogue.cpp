@@ -35,8 +35,12 @@ Val emitPackedCodes(KernelBuilder &k, const Epilogue &epilogue, ArrayRef<Val> fo
   llvm::SmallVector<Val, 4> rounded;
   for (Val y : four)
     rounded.push_back(k.roundToInt(y));
+  return emitPackedInts(k, epilogue, rounded, inOrder);
+}
+
+Val emitPackedInts(KernelBuilder &k, const Epilogue &epilogue, ArrayRef<Val> four, bool inOrder) {
   bool isUnsigned = epilogue.lo >= 0;
-  Val codes = k.packToBytes(rounded, isUnsigned, inOrder);
+  Val codes = k.packToBytes(four, isUnsigned, inOrder);
   if (epilogue.lo > (isUnsigned ? 0 : -128))
     codes = k.maxInt(codes, k.constantInt(codes.type(), epilogue.lo), isUnsigned);
   if (epilogue.hi < (isUnsigned ? 255 : 127))
