@@ -225,7 +225,12 @@ public:
       k.isKnown = [&](const std::string &name, const std::string &recipe) { return findKernel(name, recipe, target, options, kernels); };
     CompiledVariant variant;
     std::vector<std::string> symbols;
-    uint64_t codeBudget = options.codeBudget;
+    uint64_t codeBudget = options.codeBudget, allWeights = 0;
+    for (const PlannedStep &step : plan.steps)
+      if (step.op)
+        for (Value operand : step.op->getOperands())
+          if (operand.getDefiningOp<ternary::ConstantOp>())
+            allWeights += uint64_t(tensorOf(operand).getNumElements());
     for (auto [i, step] : llvm::enumerate(plan.steps)) {
       std::string symbol = symbolFor(i, step.name);
       symbols.push_back(symbol);
@@ -234,6 +239,7 @@ public:
       c.convolutions = options.convolutions;
       c.wholeCodeBudget = options.codeBudget;
       c.codeBudget = codeBudget;
+      c.allWeights = allWeights;
       c.beginStep(symbol);
       std::string why;
       if (options.chooseProduct)

@@ -282,7 +282,7 @@ LayerChoice describe(const std::string &layer, const std::string &algorithm, con
   LayerChoice choice;
   choice.layer = layer;
   choice.algorithm = algorithm + " " + tile.name();
-  choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + "i8 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
+  choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + (tile.dot.twoBit ? "t2" : "i8") + " panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
   choice.reason = std::string(dot ? dot : dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
   return choice;
 }
@@ -355,18 +355,21 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
   bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
                         adds->cost < (looksUp ? lookup->cost : transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
+  std::optional<TileChoice> twoBit = twoBitTile(c.k.target(), shape, tile, weights.trits);
+  // Where memory is to be saved, two bits may take a little longer.
+  bool packs = twoBit && twoBitPays(c.k.target(), shape, tile, *twoBit, batch, c.allWeights, c.wholeCodeBudget == 0 ? 1.1 : 1.0);
   if (c.chooseWay && c.convolutions == ConvAlgorithm::Cheapest && !looksUp) {
     // Which ways there are must not depend on what other layers take, so here counts the whole budget.
     ConvProblem problem{shape, end.epilogue, batch, weights.trits, isUnsignedValue(op.getX()), x.excess, forms, &weights.codes};
-    ConvWay model{ConvWay::Kind::Direct, tile, winograd, {}};
+    ConvWay model{ConvWay::Kind::Direct, tile, winograd, {}, twoBit};
     if (adds && adds->codeBytes <= c.wholeCodeBudget)
       model.adds = adds;
-    model.kind = codes && model.adds ? ConvWay::Kind::Adds : transforms ? ConvWay::Kind::Winograd : ConvWay::Kind::Direct;
+    model.kind = codes && model.adds ? ConvWay::Kind::Adds : transforms ? ConvWay::Kind::Winograd : packs ? ConvWay::Kind::TwoBit : ConvWay::Kind::Direct;
     std::vector<ConvWay> ways = convWays(c.k.target(), problem, model);
     ConvWay way = takeWay(c, recipeOf(problem, ways), ways);
     tile = way.tile, codes = way.kind == ConvWay::Kind::Adds;
     if (!codes)
-      transforms = way.kind == ConvWay::Kind::Winograd;
+      transforms = way.kind == ConvWay::Kind::Winograd, packs = way.kind == ConvWay::Kind::TwoBit;
     if (way.kind == ConvWay::Kind::Winograd)
       winograd = way.winograd;
   }
@@ -376,12 +379,14 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     c.codeBudget -= adds->codeBytes;
   transforms = transforms && !codes;
   looksUp = looksUp && !codes;
+  if (packs && !codes && !transforms && !looksUp)
+    tile = *twoBit;
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)
                : looksUp       ? weights.lookupCodes(shape.outputs, kh * kw, channels, *lookup)
                : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
-               : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr())
-                               : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr());
+               : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr(), tile.dot.twoBit)
+                               : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr(), tile.dot.twoBit);
   bool onBytes = transforms && winograd->form().bytes(), corrects = transforms || codes ? x.excess && !onBytes : tile.dot.biased();
   Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits))
               : onBytes ? c.table(weights.key + ".corners", winogradStarts(weights.codes, shape.outputs, winogradPlaces(shape.outputs), isUnsignedValue(op.getX())))
@@ -403,7 +408,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     }
   View xv = c.view(op.getX()), ov = c.view(op.getResult());
   Val first = c.k.offset(xv.base, -padding[0] * shape.x.row - padding[1] * shape.x.pixel);
-  std::string label = "conv" + std::to_string(kh) + "x" + std::to_string(kw) + "_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8");
+  std::string label = "conv" + std::to_string(kh) + "x" + std::to_string(kw) + "_" + actName(op.getX()) + (tile.dot.twoBit ? "_t2" : weights.trits ? "_t" : "_w8");
   std::string function;
   {
     Detached detached(c.k);
@@ -453,9 +458,10 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     return describe(layer, winograd->name(), winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
                     onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words");
   }
-  return describe(layer, "direct convolution", tile, weights.trits, tile.dot.biased(),
+  return describe(layer, tile.dot.twoBit ? "direct convolution, two bits" : "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +
-                      (reduction.levels.empty() ? "" : ", taps of a row as one run") + (tile.dot.wide ? ", rows widened first" : "") + costs);
+                      (reduction.levels.empty() ? "" : ", taps of a row as one run") + (tile.dot.wide ? ", rows widened first" : "") +
+                      (tile.dot.twoBit ? ", weights unpacked for each" : "") + costs);
 }
 
 /// More groups than this join: each is a call of its own.

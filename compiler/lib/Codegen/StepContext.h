@@ -83,6 +83,7 @@ public:
   ConvAlgorithm convolutions = ConvAlgorithm::Cheapest;
   uint64_t wholeCodeBudget = 0;                     ///< bytes that weights as code may take in the variant
   uint64_t codeBudget = 0;                          ///< bytes that weights as code may take from this step on
+  uint64_t allWeights = 0;                          ///< weights of the program
   /// Chooses one of several ways of the step's product (ProductProblem::recipe and ways); without it the first is taken.
   std::function<size_t(std::string recipe, std::vector<std::string> ways)> chooseWay;
   bool plainLoops = false;                          ///< element by element, no vectors

@@ -14,7 +14,7 @@ using namespace mlir;
 
 namespace triton {
 
-/// A panel of at least so many bytes is fetched ahead; smaller ones arrive before they cost anything.
+/// A panel of at least so many weights is fetched ahead; smaller ones arrive before they cost anything.
 constexpr int64_t kPrefetchedPanel = 8192;
 
 static Val smaller(Val a, Val b) { return minOf(a, b); }
@@ -36,7 +36,7 @@ int64_t convScratch(const ConvShape &shape, const TileChoice &tile) { return til
 Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
   Reduction reduction;
   int64_t rowStride = dot.wide ? wideRowBytes(shape) : shape.dilationH * shape.x.row;
-  auto runs = [&](int64_t bytes) { return (bytes + dot.kr() - 1) / dot.kr(); };
+  auto runs = [&](int64_t bytes) { return ceilDiv(bytes, dot.kr() * dot.packed()) * dot.packed(); };
   if (shape.rowRuns) {
     reduction.steps = runs(shape.kernelW * shape.channels);
     if (shape.kernelH > 1)
@@ -69,7 +69,7 @@ static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
   int64_t steps = reduction.steps;
   for (const Reduction::Level &level : reduction.levels)
     steps *= level.count;
-  return steps * dot.nr() * dot.kr();
+  return steps * dot.nr() * dot.kr() / dot.packed();
 }
 
 std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
@@ -217,7 +217,7 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
     forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
       TilePointers base = blockAt(index);
       std::vector<Val> fetched;
-      if (panel >= kPrefetchedPanel) {
+      if (panel * dot.packed() >= kPrefetchedPanel) {
         // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
         int64_t steps = reduction.steps * tiles;
         for (const Reduction::Level &level : reduction.levels)

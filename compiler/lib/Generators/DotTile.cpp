@@ -11,8 +11,7 @@ namespace triton {
 
 std::string TileChoice::name() const { return std::to_string(positions) + "x" + std::to_string(dot.nr()); }
 
-/// The most positions whose sums stay in registers with panels of `vectors` vectors.
-static int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64_t vectors) {
+int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64_t vectors) {
   int64_t registers = target.vectorRegisters;
   // NEON widens weights to pairs of halves and keeps one register of activations a position.
   if (dot.kind == DotKind::MulLong)
@@ -21,6 +20,8 @@ static int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64
   int64_t spare = dot.kind == DotKind::Dpbusd ? 1 : dot.wide ? 2 : 3;
   if (dot.biased() && !dot.excess)
     ++spare; // the constant 0x80
+  if (dot.twoBit)
+    spare += vectors + 4; // the codes of four steps, tables
   return std::clamp<int64_t>((registers - vectors - spare) / vectors, 1, 28);
 }
 
@@ -123,13 +124,13 @@ public:
   /// Steps that one call of `steps` takes together.
   int64_t group(int64_t steps) const {
     if (dot.kind != DotKind::MulLong)
-      return 1;
+      return dot.packed();
     return steps % 8 == 0 ? 8 : steps % 4 == 0 ? 4 : 1;
   }
 
   void emit(Accumulators &acc, Val x, int64_t xStride, Val w, int64_t group) {
     switch (dot.kind) {
-    case DotKind::Dpbusd: return dpbusd(acc, x, xStride, w);
+    case DotKind::Dpbusd: return dot.twoBit ? dpbusdTwoBit(acc, x, xStride, w) : dpbusd(acc, x, xStride, loadWeights(w, i32s(), dot.lanes * 4));
     case DotKind::MaddUbs: return maddUbs(acc, x, xStride, w);
     case DotKind::MaddWd: return maddWd(acc, x, xStride, w);
     case DotKind::MulLong: return mulLong(acc, x, xStride, w, group);
@@ -157,12 +158,40 @@ private:
     return result;
   }
 
-  void dpbusd(Accumulators &acc, Val x, int64_t xStride, Val w) {
-    std::vector<Val> weights = loadWeights(w, i32s(), dot.lanes * 4);
+  void dpbusd(Accumulators &acc, Val x, int64_t xStride, const std::vector<Val> &weights) {
     for (int64_t p = 0; p < positions; ++p) {
       Val a = quad(x, p * xStride);
       for (int64_t v = 0; v < vectors; ++v)
         acc[p * vectors + v] = k.intrinsic(dot.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", i32s(), {acc[p * vectors + v], a, weights[v]});
+    }
+  }
+
+  /// The bytes -1, 0 and 1 that stand at two bits of each byte.
+  Val unpacked(Val codes, int64_t place) {
+    Type bytes = k.vec(dot.lanes * 4, k.i8());
+    std::vector<int8_t> table(dot.lanes * 4);
+    if (k.target().hasVbmi) {
+      // Six bits of a byte are the index: only the last two of the eight must move.
+      int64_t at = std::min<int64_t>(place, 2);
+      for (size_t i = 0; i < table.size(); ++i)
+        table[i] = int8_t((i >> (2 * at) & 3) - 1);
+      Val index = place == 3 ? k.shiftRightLogical(codes, 2) : codes;
+      return k.bitcast(k.intrinsic("llvm.x86.avx512.permvar.qi.512", bytes, {k.constantBytes(table), k.bitcast(index, bytes)}), i32s());
+    }
+    for (size_t i = 0; i < table.size(); ++i)
+      table[i] = int8_t((i >> (2 * (place % 2)) & 3) - 1);
+    Val index = (place < 2 ? codes : k.shiftRightLogical(codes, 4)) & k.constantInt(codes.type(), 0x0f0f0f0f);
+    return k.bitcast(k.intrinsic(dot.lanes == 16 ? "llvm.x86.avx512.pshuf.b.512" : "llvm.x86.avx2.pshuf.b", bytes, {k.constantBytes(table), k.bitcast(index, bytes)}), i32s());
+  }
+
+  /// Four steps.
+  void dpbusdTwoBit(Accumulators &acc, Val x, int64_t xStride, Val w) {
+    std::vector<Val> codes = loadWeights(w, i32s(), dot.lanes * 4);
+    for (int64_t place = 0; place < 4; ++place) {
+      std::vector<Val> weights;
+      for (Val each : codes)
+        weights.push_back(unpacked(each, place));
+      dpbusd(acc, k.offset(x, place * dot.xBytes()), xStride, weights);
     }
   }
 
@@ -260,7 +289,7 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
   // Few accumulators would wait for each other: several sets take turns along the reduction.
   bool narrows = dot.kind == DotKind::MaddUbs; // sums wait in 16 bits for as many steps as are exact there
   int64_t sets = count >= 8 || narrows ? 1 : std::min<int64_t>({4, 8 / count, std::max<int64_t>(1, reduction.steps / group)});
-  int64_t stepBytes = dot.nr() * dot.kr();
+  int64_t stepBytes = dot.nr() * dot.kr() / dot.packed();
 
   Running state;
   for (int64_t s = 0; s < sets; ++s)

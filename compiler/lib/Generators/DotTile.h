@@ -26,11 +26,13 @@ struct DotSpec {
   bool actUnsigned = true;
   bool excess = false; ///< signed codes lie in memory as code + 128 (Layout::excess)
   bool wide = false;   ///< MaddWd: activations lie as 16-bit words, so that a broadcast of two steps is one load
+  bool twoBit = false; ///< Dpbusd: weights are t2 panels, unpacked in registers for each tile
   int64_t lanes = 4;   ///< 32-bit lanes of a vector
   int64_t vectors = 2; ///< V of a panel
   int64_t kr() const { return dotSteps(kind); }
   int64_t nr() const { return lanes * vectors; }
   int64_t xBytes() const { return wide ? 2 * kr() : kr(); } ///< of the activations, one step
+  int64_t packed() const { return twoBit ? 4 : 1; }         ///< steps whose weights lie in one byte
   /// Signed codes go to an unsigned instruction as code + 128; the sums then start at -128 * sum(w). Unless they lie so in memory,
   /// every broadcast adds the 128.
   bool biased() const { return dotWantsUnsigned(kind) && !actUnsigned; }
@@ -42,6 +44,9 @@ struct TileChoice {
   int64_t positions = 1; ///< P
   std::string name() const; ///< "14x32"
 };
+
+/// The most positions whose sums stay in registers with panels of `vectors` vectors.
+int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64_t vectors);
 
 /// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes). `wide`: activations may be given as words
 /// to what multiplies words.

@@ -92,6 +92,10 @@ Val KernelBuilder::constantInt(Type type, int64_t value) {
     attr = DenseElementsAttr::get(vector, Attribute(attr));
   return wrap(b.create<arith::ConstantOp>(location, attr).getResult());
 }
+Val KernelBuilder::constantBytes(ArrayRef<int8_t> values) {
+  auto type = VectorType::get({int64_t(values.size())}, i8());
+  return wrap(b.create<arith::ConstantOp>(location, DenseElementsAttr::get(type, values)).getResult());
+}
 Val KernelBuilder::f32c(float value) {
   return wrap(b.create<arith::ConstantOp>(location, FloatAttr::get(b.getF32Type(), llvm::APFloat(value))).getResult());
 }

@@ -79,6 +79,7 @@ public:
   Val constant(mlir::Type type, double value);
   Val constantInt(mlir::Type type, int64_t value);
   Val index(int64_t value) { return constantInt(i64(), value); }
+  Val constantBytes(mlir::ArrayRef<int8_t> values); ///< a vector
   Val f32c(float value);
   Val i32c(int64_t value) { return constantInt(i32(), value); }
   /// The float whose bits are given (exact, for numerics.md's constants).

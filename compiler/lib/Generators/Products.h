@@ -4,6 +4,8 @@
 
 #include "DotTile.h"
 
+#include <optional>
+
 namespace triton {
 
 /// Where the positions of a tensor lie, in bytes. Channels of one position are contiguous.
@@ -51,6 +53,15 @@ int64_t convScratch(const ConvShape &shape, const TileChoice &tile);
 
 /// Estimated vector instructions of the direct form for a batch.
 double directInstructions(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch);
+
+/// About how long the direct form takes for a batch, in vector additions: products, unpacking, and weights from where they lie in a network with
+/// `allWeights` weights.
+double directTime(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch, uint64_t allWeights);
+/// The tile for weights of two bits, given that for bytes; nothing if they cannot be taken: they need trits, on vpdpbusd with 512 bits.
+std::optional<TileChoice> twoBitTile(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, bool trits);
+/// True if they are estimated to take less than `most` times as long; never for a layer whose bytes fit the first-level cache.
+bool twoBitPays(const TargetDesc &target, const ConvShape &shape, const TileChoice &bytes, const TileChoice &twoBit, int64_t batch, uint64_t allWeights,
+                double most);
 
 /// The arguments of a product function, in order. Unused pointers are null.
 enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaScratch, PaCount };

@@ -69,8 +69,8 @@ private:
     fields(conv, actUnsigned, trits, sumBound);
   }
   void add(const DotSpec &d) {
-    const auto &[kind, actUnsigned, excess, wide, lanes, vectors] = d;
-    fields(kind, actUnsigned, excess, wide, lanes, vectors);
+    const auto &[kind, actUnsigned, excess, wide, twoBit, lanes, vectors] = d;
+    fields(kind, actUnsigned, excess, wide, twoBit, lanes, vectors);
   }
   void add(const TileChoice &t) {
     const auto &[dot, positions] = t;

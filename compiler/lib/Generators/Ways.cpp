@@ -12,6 +12,7 @@ std::string ConvWay::name() const {
   case Kind::Direct: return "direct " + tile.name() + (tile.dot.wide ? " widened" : "");
   case Kind::Winograd: return winograd->name() + " " + winograd->tile.name() + " by " + std::to_string(winograd->groupRows);
   case Kind::Adds: return "weights as code";
+  case Kind::TwoBit: return "two bits " + twoBit->name();
   }
   return "";
 }
@@ -31,16 +32,18 @@ static std::vector<Way> distinct(std::vector<Way> ways) {
 std::vector<ConvWay> convWays(const TargetDesc &target, const ConvProblem &problem, const ConvWay &model) {
   const ConvShape &shape = problem.shape;
   std::vector<ConvWay> ways = {model};
-  auto direct = [&](const TileChoice &tile) { ways.push_back({ConvWay::Kind::Direct, tile, {}, {}}); };
+  auto direct = [&](const TileChoice &tile) { ways.push_back({ConvWay::Kind::Direct, tile, {}, {}, {}}); };
   direct(model.tile);
+  if (auto twoBit = twoBitTile(target, shape, model.tile, problem.trits))
+    ways.push_back({ConvWay::Kind::TwoBit, model.tile, {}, {}, twoBit});
   for (const TileChoice &tile : otherTiles(target, model.tile, shape.outputs, shape.outW))
     direct(tile);
   for (const WinogradChoice &winograd : problem.winograd) {
-    ways.push_back({ConvWay::Kind::Winograd, model.tile, winograd, {}});
+    ways.push_back({ConvWay::Kind::Winograd, model.tile, winograd, {}, {}});
     // How much of an image is best transformed at once depends on the second-level cache.
     int64_t tile = winograd.form().tile, rows = winograd.groupRows, all = problem.batch * ((shape.outH + tile - 1) / tile);
     auto inGroups = [&](int64_t groupRows) {
-      ways.push_back({ConvWay::Kind::Winograd, model.tile, regrouped(target, shape, winograd, problem.batch, groupRows), {}});
+      ways.push_back({ConvWay::Kind::Winograd, model.tile, regrouped(target, shape, winograd, problem.batch, groupRows), {}, {}});
     };
     if (rows > 1)
       inGroups(std::max<int64_t>(1, std::min(rows, all) / 2));
@@ -48,7 +51,7 @@ std::vector<ConvWay> convWays(const TargetDesc &target, const ConvProblem &probl
       inGroups(std::min(rows * 2, all));
   }
   if (model.adds)
-    ways.push_back({ConvWay::Kind::Adds, model.tile, {}, model.adds});
+    ways.push_back({ConvWay::Kind::Adds, model.tile, {}, model.adds, {}});
   return distinct(std::move(ways));
 }
 

@@ -30,10 +30,11 @@ struct ConvProblem {
 
 /// One way to compute it.
 struct ConvWay {
-  enum class Kind : uint8_t { Direct, Winograd, Adds } kind = Kind::Direct;
-  TileChoice tile; ///< of the direct form, whatever the kind is
+  enum class Kind : uint8_t { Direct, Winograd, Adds, TwoBit } kind = Kind::Direct;
+  TileChoice tile; ///< of the direct form on bytes, whatever the kind is
   std::optional<WinogradChoice> winograd;
   std::optional<AddsChoice> adds;
+  std::optional<TileChoice> twoBit; ///< of the direct form on weights of two bits
   std::string name() const; ///< "direct 14x32"
 };
 

@@ -69,6 +69,7 @@ TEST_P(Ways, OfConvolutionsEqualTheOracle) {
       return;
   }
   EXPECT_TRUE(names.count("direct"));
+  EXPECT_EQ(names.count("two") != 0, std::string(GetParam()) == "x86-64-v4+vnni");
   EXPECT_EQ(names.count("Winograd") != 0, std::string(GetParam()).starts_with("x86-64-"));
   std::string target = GetParam();
   EXPECT_EQ(names.count("weights") != 0, target == "x86-64-v3" || target.starts_with("x86-64-v4"));
@@ -94,6 +95,44 @@ TEST_P(Ways, OfLinearLayersEqualTheOracle) {
   EXPECT_EQ(names.count("two") != 0, std::string(GetParam()) == "x86-64-v4+vnni");
 }
 
+/// Convolutions on weights of two bits: channels around groups of 16, runs of a row and of a tap, outputs around panels, threads that share rows
+/// or blocks, sums at their bounds.
+class TwoBits : public testing::TestWithParam<const char *> {};
+
+TEST_P(TwoBits, OfConvolutionsEqualTheOracle) {
+  unsigned seed = 60;
+  auto twoBits = [](const TargetDesc &, const ProductProblem &problem) {
+    ProductDecision decision;
+    while (decision.way < problem.ways.size() && !problem.ways[decision.way].starts_with("two bits"))
+      ++decision.way;
+    EXPECT_LT(decision.way, problem.ways.size());
+    return decision;
+  };
+  struct Case {
+    int64_t channels, outputs, kernel, stride, padding, dilation, height, width;
+    const char *kind;
+    int mode;
+  };
+  for (const Case &c : {Case{3, 20, 3, 1, 1, 1, 5, 15, "i8", 0}, Case{16, 130, 3, 1, 1, 1, 4, 4, "u8", 1}, Case{17, 64, 3, 2, 1, 1, 9, 30, "u8", -1},
+                        Case{48, 70, 1, 1, 0, 1, 40, 3, "i8", 1}, Case{33, 16, 5, 1, 2, 1, 7, 6, "i6", 0}, Case{16, 33, 7, 2, 3, 1, 12, 28, "u8", 0},
+                        Case{20, 40, 3, 1, 2, 2, 6, 7, "u8", 0}, Case{16, 40, 3, 1, 2, 2, 6, 13, "i8", -1}, Case{130, 100, 1, 2, 0, 1, 7, 7, "t", 0}}) {
+    GraphText g(seed);
+    Ref q = g.quantize(g.argument("f32", {-1, c.channels, c.height, c.width}), quant(c.kind, seed % 2 ? 0.0001 : 0.02)); // saturated, or not
+    Ref first = g.conv(q, g.weights(true, {c.outputs, c.channels, c.kernel, c.kernel}, c.mode), quant("u8", 0.1), c.stride, c.padding, c.dilation);
+    Ref second = g.conv(first, g.weights(true, {c.outputs, c.outputs, 3, 3}), quant("i8", 0.1), 1, 1, 1, 1, &first);
+    Comparison how;
+    how.batch = 1 + seed % 3;
+    how.threads = 1 + seed % 4;
+    how.seed = seed++;
+    how.chooseProduct = twoBits;
+    Graph graph = parseGraph(g.finish({second}));
+    ASSERT_TRUE(bool(graph.module));
+    if (!expectEqualsOracle(graph, GetParam(), how))
+      GTEST_SKIP() << GetParam() << " does not run here";
+    ASSERT_FALSE(HasFailure()) << c.channels << " to " << c.outputs << ", " << c.kernel << "x" << c.kernel;
+  }
+}
+
 TEST_P(Ways, OfDepthwiseConvolutionsEqualTheOracle) {
   if (std::string(GetParam()) != "x86-64-v4+vnni")
     GTEST_SKIP() << "there is one way on " << GetParam();
@@ -116,5 +155,7 @@ TEST_P(Ways, OfDepthwiseConvolutionsEqualTheOracle) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Ways, testing::ValuesIn(kTargets), [](const auto &info) { return triton::test::testName(info.param); });
+INSTANTIATE_TEST_SUITE_P(Targets, TwoBits, testing::Values("x86-64-v4+vnni", "x86-64-v4+vnni+vbmi"),
+                         [](const auto &info) { return triton::test::testName(info.param); });
 
 } // namespace

@@ -80,7 +80,7 @@ ConvShape shapeOf(const ConvCase &c) {
   return shape;
 }
 
-enum class Form { Direct, WinogradWords, WinogradBytes, Lookup };
+enum class Form { Direct, TwoBit, WinogradWords, WinogradBytes, Lookup };
 
 /// A convolution's code, called from one public function. `other`: which of the tiles beside the usual one, if not that.
 std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct, std::optional<size_t> other = {}) {
@@ -96,10 +96,12 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
   TileChoice tile = chooseTile(target, c.trits, c.actUnsigned, c.outputs, c.outWidth, c.excess, wideRowsPay(target, shape));
   if (other)
     tile = otherTiles(target, tile, c.outputs, c.outWidth).at(*other);
+  if (form == Form::TwoBit)
+    tile = *twoBitTile(target, shape, tile, c.trits);
   std::string function;
   if (form == Form::Lookup)
     function = emitLookupConv(k, "lookup", shape, *chooseLookup(target, shape, tile, 1), epilogue);
-  else if (form != Form::Direct)
+  else if (form == Form::WinogradWords || form == Form::WinogradBytes)
     for (const WinogradChoice &choice : winogradChoices(target, shape, tile, {true, c.actUnsigned, c.excess, 31, 1.0}, 1)) {
       if (choice.form().bytes() == (form == Form::WinogradBytes))
         function = emitWinograd(k, "winograd", shape, choice, epilogue);
@@ -207,6 +209,19 @@ TEST_P(InnerLoops, OfLinearLayersDoNotTouchTheStack) {
         size_t dots = countDots(parse(linearAssembly(*target, 1000, 1000, rows, actUnsigned, twoBit)), dotInstruction(target->dotKind(true)), what);
         EXPECT_GE(dots, 1u) << what << ": no loop with a dot product was found";
       }
+}
+
+TEST_P(InnerLoops, OfTwoBitsDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  if (target->vectorBytes < 64 || !target->hasVnni)
+    GTEST_SKIP() << "the form is not generated for " << GetParam();
+  for (int64_t width : {1, 4, 7, 8, 11, 26, 56})
+    for (const ConvCase &c : {ConvCase{512, 512, 3, 1, width, true, false, true}, ConvCase{512, 128, 1, 2, width, false, true, true},
+                              ConvCase{128, 48, 3, 1, width, false, false, true}, ConvCase{96, 16, 1, 1, width, true, false, true}}) {
+      std::string what = std::string(GetParam()) + ", two bits, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs) + ", " + std::to_string(width);
+      EXPECT_GE(countDots(parse(convAssembly(*target, c, Form::TwoBit)), "vpdpbusd", what), 1u) << what << ": no loop with a dot product was found";
+    }
 }
 
 TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {

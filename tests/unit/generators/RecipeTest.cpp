@@ -43,9 +43,11 @@ bool isX86(const TargetDesc &target) { return target.arch == Arch::X86_64 && tar
 
 const Generator kGenerators[] = {
     {"conv", [](KernelBuilder &k, const Inputs &in) { return emitConv(k, "f", in.conv, in.tile, in.epilogue); },
-     [](const TargetDesc &, const Inputs &) { return true; }},
+     [](const TargetDesc &target, const Inputs &in) {
+       return !in.tile.dot.twoBit || (target.vectorBytes == 64 && in.tile.dot.kind == DotKind::Dpbusd);
+     }},
     {"linear", [](KernelBuilder &k, const Inputs &in) { return emitLinear(k, "f", in.linear, in.tile, in.epilogue); },
-     [](const TargetDesc &target, const Inputs &in) { return !in.linear.twoBit || takesTwoBits(target); }},
+     [](const TargetDesc &target, const Inputs &in) { return !in.tile.dot.twoBit && (!in.linear.twoBit || takesTwoBits(target)); }},
     {"depthwise", [](KernelBuilder &k, const Inputs &in) { return emitDepthwise(k, "f", in.depthwise, in.epilogue); },
      [](const TargetDesc &, const Inputs &) { return true; }},
     {"depthwise dot", [](KernelBuilder &k, const Inputs &in) { return emitDepthwiseDot(k, "f", in.depthwise, in.epilogue); },
@@ -182,6 +184,7 @@ const Change kChanges[] = {
        in.linear.twoBit = true, in.tile.dot.kind = DotKind::Dpbusd, in.tile.dot.lanes = 16, in.linear.reduction.steps = 24;
        in.tile.dot.actUnsigned = false;
      }},
+    {"two bits unpacked for each tile", [](Inputs &in) { in.tile.dot.twoBit = true; }},
     {"actUnsigned", [](Inputs &in) { in.tile.dot.actUnsigned = in.depthwise.actUnsigned = in.winograd.tile.dot.actUnsigned = false; }},
     {"excess codes",
      [](Inputs &in) {
@@ -305,7 +308,7 @@ TEST_P(Recipes, LeaveOutOnlyWhatChangesNoCode) {
       if (generator.takes(target, base) && generator.takes(target, in))
         differs |= generate(context, target, generator, in).recipe != generate(context, target, generator, base).recipe;
     bool isKindOfTarget = std::string(change.field) == "kind" && base.tile.dot.kind == in.tile.dot.kind;
-    bool isNotTaken = in.linear.twoBit && !kGenerators[1].takes(target, in);
+    bool isNotTaken = (in.linear.twoBit && !kGenerators[1].takes(target, in)) || !kGenerators[0].takes(target, in);
     bool isOfOthers = (std::string(change.field) == "groupRows" && !isX86(target)) ||
                       (std::string(change.field).rfind("adds", 0) == 0 && target.vectorBytes < 32);
     isOfOthers |= in.winograd.form().bytes() && !target.hasVnni;

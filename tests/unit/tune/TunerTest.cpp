@@ -7,6 +7,7 @@
 #include "triton/Artifact/Artifact.h"
 #include "triton/Tune/Tune.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
@@ -120,7 +121,8 @@ TEST_F(Tuner, EveryPlantedRecordIsFollowedAndChangesNoResult) {
       const std::vector<std::string> &names = ways[choice.layer];
       if (names.empty()) continue;
       const std::string &name = names[std::min(way, names.size() - 1)];
-      std::string algorithm = name.starts_with("direct") ? "direct convolution" : name.starts_with("Winograd") ? "Winograd" : name.starts_with("weights") ? "weights as code" : "GEMM";
+      bool isConv = std::any_of(names.begin(), names.end(), [](const std::string &n) { return n.starts_with("direct"); });
+      std::string algorithm = isConv && name.starts_with("two bits") ? "direct convolution, two bits" : name.starts_with("direct") ? "direct convolution" : name.starts_with("Winograd") ? "Winograd" : name.starts_with("weights") ? "weights as code" : "GEMM";
       EXPECT_EQ(choice.algorithm.find(algorithm), 0u) << choice.algorithm << " for " << name;
     }
     std::vector<Bytes> results = resultsOf(out.model);
