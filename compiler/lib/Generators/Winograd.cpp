@@ -4,7 +4,7 @@
 //     V[position][tile][channel] = B' d B         words or bytes; the last tile of a row or column overlaps its neighbour
 //     for a block of NR channels
 //       U[position][channels][NR] = G g G'        from the panel of trits, which is all that lies in memory; before all groups where
-//                                                 U of all blocks is small
+//                                                 U of all blocks is small; bytes: between the products of the block before
 //       words: for all positions, for P tiles     M[tile][vector][position] = sum over channels, by the register tile
 //       bytes: for P tiles, for all positions     the same; M of P tiles stays in the first-level cache
 //       for a tile                                A M A', the division, the usual end of a tile
@@ -29,8 +29,12 @@ public:
     };
     auto uOf = [&](Val index) { return k.offset(scratch(g.uAt), g.keepsU ? index * k.index(g.uBlock) : k.index(0)); };
     auto panelOf = [&](Val index) { return k.offset(args[PaWeights], index * k.index(g.panel)); };
+    Val none = k.index(0), allSteps = k.index(g.steps);
     if (g.keepsU)
-      eachBlock([&](Val index, int64_t vectors, int64_t) { transformWeights(panelOf(index), uOf(index), vectors); });
+      eachBlock([&](Val index, int64_t vectors, int64_t) { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); });
+    else if (form.bytes())
+      k.ifThen(compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to),
+               [&] { transformWeights(panelOf(block.from), uOf(none), dot.vectors, none, allSteps); });
     k.forLoop(row.from, row.to, choice.groupRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(choice.groupRows));
       transformInput(first, count);
@@ -38,19 +42,29 @@ public:
         TilePointers at = blockPointers(k, args, dot, g.panel, epilogue, index);
         if (form.bytes() || dot.excess)
           at.start = k.offset(args[PaStart], index * k.index(g.nr * 4));
-        if (!g.keepsU)
-          transformWeights(at.weights, uOf(index), vectors);
-        if (form.bytes())
-          byFills(first, count, at, uOf(index), vectors, lanes);
-        else
+        if (!form.bytes()) {
+          if (!g.keepsU)
+            transformWeights(at.weights, uOf(index), vectors, none, allSteps);
           byPositions(first, count, at, uOf(index), vectors, lanes);
+          return;
+        }
+        Ahead ahead;
+        Val u = uOf(index);
+        if (!g.keepsU) {
+          // The blocks of all groups take the two places of U in turn.
+          Val turn = (first - row.from) / k.index(choice.groupRows) * (block.to - block.from) + (index - block.from);
+          auto place = [&](Val at) { return k.offset(scratch(g.uAt), (at & k.index(1)) * k.index(g.uBlock)); };
+          Val next = index + k.index(1), more = compare(Cmp::Lt, next, block.to), others = compare(Cmp::Lt, first + k.index(choice.groupRows), row.to);
+          u = place(turn);
+          ahead = {panelOf(select(more, next, block.from)), place(turn + k.index(1)), select(more | others, allSteps, none)};
+        }
+        byFills(first, count, at, index, u, ahead, vectors, lanes);
       });
     });
   }
 
 private:
   Type i32s() { return k.vec(dot.lanes, k.i32()); }
-  Type i16s() { return k.vec(dot.lanes * 2, k.i16()); }
   Val scratch(int64_t at) { return k.offset(args[PaScratch], at); }
 
   /// Threads that share rows of tiles make U of all their blocks each, those that share blocks of channels V of all their rows.
@@ -141,10 +155,11 @@ private:
 
   // ---- Weights -----------------------------------------------------------------------------------------------------------
 
-  void transformWeights(Val panel, Val u, int64_t vectors) {
+  /// The steps [fromStep, toStep) of a block.
+  void transformWeights(Val panel, Val u, int64_t vectors, Val fromStep, Val toStep) {
     int64_t n = form.window(), stepBytes = g.nr * dot.kr();
     Type bytes = k.vec(g.elements, k.i8());
-    k.forLoop(0, g.steps, 1, [&](Val step) {
+    k.forLoop(fromStep, toStep, 1, [&](Val step) {
       Val from = k.offset(panel, step * k.index(stepBytes)), to = k.offset(u, step * k.index(g.nr * 4));
       for (int64_t v = 0; v < vectors; ++v) {
         llvm::SmallVector<WinogradRow, 3> columns;
@@ -174,7 +189,8 @@ private:
       return k.intrinsic(wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", i32s(), {sum, a, b});
     if (k.target().hasVnni)
       return k.intrinsic(wide ? "llvm.x86.avx512.vpdpwssd.512" : "llvm.x86.avx512.vpdpwssd.256", i32s(), {sum, a, b});
-    return sum + k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {k.bitcast(a, i16s()), k.bitcast(b, i16s())});
+    Type i16s = k.vec(dot.lanes * 2, k.i16());
+    return sum + k.intrinsic(wide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", i32s(), {k.bitcast(a, i16s), k.bitcast(b, i16s)});
   }
 
   /// Calls `body` for the fill that begins where so many tiles are left, with as many as it computes (winogradFill). What it has too many hold what
@@ -188,11 +204,20 @@ private:
     }
   }
 
-  /// The sums of so many tiles at one position, which begin with `starts`.
-  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> starts, int64_t vectors) {
+  /// The sums of so many tiles at one position, which begin with `starts`. `fetched` (may be absent): an address * 256, see
+  /// WinogradGeometry::fetchStep.
+  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> starts, int64_t vectors, Val fetched = {}) {
     std::vector<Val> carried = std::move(starts);
     carried.push_back(u);
-    carried = k.forLoop(0, g.steps * 4, 4, carried, [&](Val at, const std::vector<Val> &in) {
+    if (fetched)
+      carried.insert(carried.begin(), fetched);
+    carried = k.forLoop(0, g.steps * 4, 4, carried, [&](Val at, std::vector<Val> in) {
+      Val next;
+      if (fetched) {
+        k.prefetch(k.pointerTo(k.shiftRightLogical(in.front(), 8)));
+        next = in.front() + k.index(g.fetchStep);
+        in.erase(in.begin());
+      }
       std::vector<Val> out = in;
       Val here = k.offset(x, at), w[4];
       for (int64_t i = 0; i < vectors; ++i)
@@ -203,25 +228,33 @@ private:
           out[p * vectors + i] = product(in[p * vectors + i], broadcast, w[i]);
       }
       out.back() = k.offset(in.back(), g.nr * 4);
+      if (fetched)
+        out.insert(out.begin(), next);
       return out;
     });
+    if (fetched)
+      carried.erase(carried.begin());
     for (int64_t p = 0; p < positions; ++p)
       for (int64_t i = 0; i < vectors; ++i)
         k.store(carried[p * vectors + i], k.offset(to, p * g.mTile + i * g.mVector), 32);
   }
 
-  /// The panel of the next block, or of the next layer's first, comes while this one computes: part `part` of it.
-  void fetch(Val nextPanel, Val part, int64_t lines) {
-    Val fetched = k.offset(nextPanel, part * k.index(lines * 64));
-    k.forLoop(0, lines, 1, [&](Val line) { k.prefetch(k.offset(fetched, line * k.index(64))); });
+  /// What a block of a group fetches: see WinogradGeometry::fetchBytes.
+  Val fetchedBy(Val first, Val index, const TilePointers &block) {
+    if (!g.keepsU)
+      return k.offset(block.weights, 2 * g.panel);
+    Val group = first % g.tilesY / k.index(choice.groupRows);
+    return k.offset(args[PaWeights], k.index(g.blocks * g.panel) + (group * k.index(g.blocks) + index) * k.index(g.fetchBytes));
   }
 
   /// Words: a position of U stays in the first-level cache for all tiles.
   void byPositions(Val first, Val count, const TilePointers &block, Val allU, int64_t vectors, int64_t lanesOfLast) {
-    int64_t most = choice.tile.positions;
+    int64_t most = choice.tile.positions, lines = ceilDiv(g.panel, form.positions() * 64);
     Val nextPanel = k.offset(block.weights, g.panel), tiles = count * k.index(g.tilesX);
     k.forLoop(0, form.positions(), 1, [&](Val position) {
-      fetch(nextPanel, position, ceilDiv(g.panel, form.positions() * 64));
+      // The panel of the next block, or of the next layer's first, comes meanwhile.
+      Val fetched = k.offset(nextPanel, position * k.index(lines * 64));
+      k.forLoop(0, lines, 1, [&](Val line) { k.prefetch(k.offset(fetched, line * k.index(64))); });
       Val u = k.offset(allU, position * k.index(g.uPosition)), v = k.offset(scratch(0), position * k.index(g.vPosition));
       Val m = k.offset(scratch(g.mAt), position * k.index(g.laneBytes));
       k.forLoop(k.index(0), tiles, most, [&](Val tile) {
@@ -234,15 +267,21 @@ private:
     forRows(first, count, [&](Val tile, const Place &place) { transformOutput(tile, place, block, vectors, lanesOfLast); });
   }
 
+  /// The block whose U is made while another one is multiplied: the products leave the ways between the caches idle, which U needs.
+  struct Ahead {
+    Val panel, u, steps; ///< steps: 0 if there is none
+  };
+
   /// Bytes: the sums of one fill stay in the first-level cache, U comes from the second.
-  void byFills(Val first, Val count, const TilePointers &block, Val allU, int64_t vectors, int64_t lanesOfLast) {
+  void byFills(Val first, Val count, const TilePointers &block, Val index, Val allU, const Ahead &ahead, int64_t vectors, int64_t lanesOfLast) {
     int64_t most = choice.tile.positions, planeBytes = winogradPlaces(shape.storedChannels) * 4;
-    Val nextPanel = k.offset(block.weights, g.panel), tiles = count * k.index(g.tilesX);
-    k.forLoop(k.index(0), (tiles + k.index(most - 1)) / k.index(most), 1, [&](Val fill) {
+    auto sliceAt = [&](Val part) { return minOf(part * k.index(g.uSlice), ahead.steps); };
+    Val fetched = k.shiftLeft(k.addressOf(fetchedBy(first, index, block)), 8), tiles = count * k.index(g.tilesX);
+    Val fills = (tiles + k.index(most - 1)) / k.index(most);
+    k.forLoop(k.index(0), fills, 1, [&](Val fill) {
       Val v = k.offset(scratch(0), fill * k.index(g.vFill)), tile = fill * k.index(most);
       k.forLoop(0, form.positions(), 1, [&](Val position) {
-        if (!g.keepsU)
-          fetch(nextPanel, fill * k.index(form.positions()) + position, ceilDiv(g.panel, g.uAt / g.vFill * form.positions() * 64));
+        Val part = fill * k.index(form.positions()) + position;
         // A corner's sums begin with what V + 128 makes too much of one result, all others with zeros.
         Val y = position / k.index(form.window()), x = position - y * k.index(form.window());
         auto isEdge = [&](Val at) { return compare(Cmp::Eq, at, k.index(0)) | compare(Cmp::Eq, at, k.index(3)); };
@@ -256,12 +295,17 @@ private:
           for (int64_t p = 0; p < positions; ++p)
             carried.insert(carried.end(), starts.begin(), starts.end());
           multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
-                   k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, std::move(carried), vectors);
+                   k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, std::move(carried), vectors,
+                   fetched + part * k.index(g.steps * g.fetchStep));
         });
+        if (ahead.steps)
+          transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(part), sliceAt(part + k.index(1)));
       });
       forTiles(first, tile, minOf(tile + k.index(most), tiles),
                [&](Val of, const Place &place) { transformOutput(of - tile, place, block, vectors, lanesOfLast); });
     });
+    if (ahead.steps) // a group of fewer fills leaves some
+      transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(fills * k.index(form.positions())), ahead.steps);
   }
 
   // ---- Results -----------------------------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ struct PartCosts {
 /// are not in the first-level cache, and then the lines' way there and back was measured to take longest: four to five cycles each.
 PartCosts partCosts(const TargetDesc &target, const WinogradForm &form) {
   bool wide = target.vectorBytes == 64;
+  // Bytes: about 47, 35 and 50. U is made between the products, which hides a part of what its stores take.
   if (form.bytes())
-    return {90, 180, 70, 5};
+    return {90, 135, 70, 4};
   return {420, wide ? 320.0 : 290.0, wide ? 320.0 : 430.0, 2};
 }
 
@@ -84,7 +85,8 @@ WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, Winog
   // Registers beside accumulators and weights: the broadcast, and the product where it is added by itself.
   int64_t limit = (int64_t(target.vectorRegisters) - dot.vectors - (target.hasVnni ? 1 : 3)) / dot.vectors;
   double best = 1e300;
-  for (int64_t most = std::min<int64_t>({limit, tiles, 14}); most >= 1; --most) {
+  // Eight tiles by two vectors of bytes keep the multipliers busy, and M and V of more would leave the first-level cache.
+  for (int64_t most = std::min<int64_t>({limit, tiles, bare.form.bytes() ? 8 : 14}); most >= 1; --most) {
     // A fill also loads weights once, and one of few tiles waits for its own sums.
     auto fill = [](int64_t positions) { return positions > 0 ? double(std::max<int64_t>(positions, 5)) + 1.5 : 0; };
     if (double cost = double(tiles / most) * fill(most) + fill(winogradFill(tiles % most, most)); cost < best)

@@ -62,7 +62,10 @@ WinogradGeometry::WinogradGeometry(const ConvShape &shape, const WinogradChoice 
   uAt = form.bytes() ? fills * vFill : positions * vPosition;
   uBlock = positions * uPosition;
   keepsU = blocks * uBlock <= kKeptBytes;
-  mAt = uAt + (keepsU ? blocks * uBlock : uBlock);
+  fetchBytes = keepsU ? ceilDiv(panel, ceilDiv(tilesY, choice.groupRows)) : panel;
+  fetchStep = ceilDiv(fetchBytes * 256, fills * positions * steps);
+  uSlice = ceilDiv(steps, fills * positions);
+  mAt = uAt + (keepsU ? blocks : form.bytes() ? 2 : 1) * uBlock;
   scratch = mAt + (form.bytes() ? 1 : fills) * fill * mTile;
 }
 

@@ -32,6 +32,10 @@ struct WinogradGeometry {
   int64_t laneBytes, nr, blocks, panel;
   int64_t vectors = 0; ///< of V: the channels of a tile and position
   int64_t vTile = 0, vPosition = 0, vFill = 0, uPosition = 0, uBlock = 0, mVector = 0, mTile = 0, uAt = 0, mAt = 0, scratch = 0;
+  // Bytes only. A block of a group fetches the panel of the block after the next, or of the next layer; where U is kept, a share of the next
+  // layer's weights, taken to lie behind and to be as many.
+  int64_t fetchBytes = 0, fetchStep = 0; ///< of a block of a group; what a step of the products adds to an address * 256
+  int64_t uSlice = 0;                    ///< steps of the next block's U that are made after each position of a fill
   bool keepsU = false; ///< U of all blocks is made before all groups
 };
 

@@ -291,4 +291,20 @@ TEST(WinogradBytes, AreTakenOnlyWhereTheyAreExactAndThereAreInstructions) {
     EXPECT_FALSE(takesBytes(target, shapeOf(64, 56), codesOf(true, 63, 64))) << target;
 }
 
+TEST(WinogradBytes, CostsDecide) {
+  for (const char *targetName : {"x86-64-v3+avxvnni", "x86-64-v4+vnni"}) {
+    TargetDesc target = *parseTarget(targetName);
+    auto cheapest = [&](int64_t channels, int64_t size) {
+      ConvShape shape = shapeOf(channels, size);
+      return winogradChoices(target, shape, chooseTile(target, true, true, channels, size), codesOf(true, 63, channels), 1)[0];
+    };
+    for (auto [channels, size] : {std::pair<int64_t, int64_t>{64, 56}, {128, 28}, {256, 14}, {512, 7}}) {
+      EXPECT_TRUE(cheapest(channels, size).form().bytes()) << targetName << " " << channels;
+      EXPECT_TRUE(cheapest(channels, size).pays()) << targetName << " " << channels;
+    }
+    EXPECT_FALSE(cheapest(4, 56).pays()) << targetName;
+    EXPECT_FALSE(cheapest(512, 4).pays()) << targetName << ": four tiles do not pay for U";
+  }
+}
+
 } // namespace
