@@ -1,8 +1,8 @@
 // When the direct form of a convolution pays with weights of two bits, and by which tile.
 //
-// A tile of P positions by V vectors needs, for each vector of weights, P products; as bytes it also needs the vector's 64 bytes from wherever the
-// panel lies, as two bits 16 bytes and a shuffle that unpacks them. Panels of bytes that stay in the first-level cache cost nothing more; from
-// the second level they come as fast as about two additions; and a network whose weights do not stay there either has each byte arrive once a run.
+// A tile of P positions by V vectors needs, for each vector of weights, P products; as two bits also a shuffle that unpacks it. A network whose
+// weights do not stay in the second-level cache has each byte arrive once a run, beside the products: where few positions share it, that takes longer
+// than they do. What comes from the second level again and again comes beside the products, too, and in time.
 #include "ProductLoops.h"
 #include "Ways.h"
 
@@ -10,9 +10,7 @@
 
 namespace triton {
 
-/// Bytes from the second-level cache in the time of one vector addition: a line a cycle, two additions a cycle.
-constexpr double kSecondCacheRate = 32;
-/// From beyond it: estimateCost's ten bytes a nanosecond, in additions at three gigahertz.
+/// Bytes from beyond the second-level cache in the time of one vector addition: estimateCost's ten bytes a nanosecond, at six additions.
 constexpr double kBeyondRate = 10.0 / 6.0;
 /// A second-level cache beside 512-bit vectors has at least so many bytes.
 constexpr uint64_t kSecondCacheBytes = 1 << 20;
@@ -30,8 +28,6 @@ double directTime(const TargetDesc &target, const ConvShape &shape, const TileCh
   double each = double(tile.positions) * target.dotCost(dot.kind);
   if (dot.twoBit) // a shuffle takes as long as a product; what prepares its index is shared by vectors
     each += target.dotCost(dot.kind) + (target.hasVbmi ? 0.25 : 0.75);
-  if (steps * double(dot.vectors) * bytes > double(target.firstCacheBytes))
-    each += bytes / kSecondCacheRate;
   double time = vectors * passes * each;
   return allWeights > kSecondCacheBytes ? std::max(time, vectors * bytes / kBeyondRate) : time;
 }
