@@ -317,6 +317,11 @@ Result<Found> DirectoryStore::copyContent(EntryKind kind, const Key &key, const 
 
 /// Writes bytes that are in memory already, the same way.
 static Result<bool> writeOut(Bytes content, const std::string &path) {
+  if (isSpecialFile(path)) {
+    Fd device(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    if (device && writeAll(device.get(), content) && device.close()) return true;
+    return systemError(path + ": cannot write", errno);
+  }
   std::string temporary = uniqueName(path + ".");
   Fd out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!out) return systemError(path + ": cannot create a file beside it", errno);
@@ -328,6 +333,10 @@ static Result<bool> writeOut(Bytes content, const std::string &path) {
 }
 
 Result<bool> DirectoryStore::copyOut(EntryKind kind, const Key &key, const std::string &path) {
+  if (isSpecialFile(path)) {
+    std::optional<Blob> content = get(kind, key);
+    return content ? writeOut(*content, path) : Result<bool>(false);
+  }
   if (dir) {
     Result<Found> found = copyContent(kind, key, path);
     if (!found) return found.takeError();

@@ -1,6 +1,7 @@
 #include "triton/Support/Space.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace triton {
 
@@ -10,6 +11,11 @@ void reserveSpace(int fd, uint64_t bytes) {
 #else
   (void)fd, (void)bytes;
 #endif
+}
+
+bool isSpecialFile(const std::string &path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
 } // namespace triton

@@ -97,6 +97,22 @@ TEST(Store, CopiesToAnOutput) {
   EXPECT_EQ(files, 2u) << "a failed copy must leave nothing";
 }
 
+TEST(Store, WritesToAPipeAndLeavesItThere) {
+  TemporaryDirectory temp;
+  auto store = Store::open({.dir = temp.path("cache")});
+  store->put(EntryKind::Artifact, numberedKey(1), numberedContent(1, 100));
+  ASSERT_EQ(::mkfifo(temp.path("pipe").c_str(), 0600), 0);
+  int reader = ::open(temp.path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  Result<bool> copied = store->copyOut(EntryKind::Artifact, numberedKey(1), temp.path("pipe"));
+  ASSERT_TRUE(copied);
+  EXPECT_TRUE(*copied);
+  std::vector<uint8_t> bytes(200);
+  EXPECT_EQ(::read(reader, bytes.data(), bytes.size()), 100);
+  ::close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(temp.path("pipe")));
+}
+
 TEST(Store, LeavesAnOutputThatIsRight) {
   TemporaryDirectory temp;
   auto store = openStore(temp.path("cache"));

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace triton;
 
@@ -60,6 +63,20 @@ TEST(Files, WritesAndReadsBack) {
   Result<std::string> limited = readFileBytes(path, 3);
   ASSERT_FALSE(limited);
   EXPECT_NE(limited.error().message.find("at most 3"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST(Files, WritesToAPipeAndLeavesItThere) {
+  std::string path = testing::TempDir() + "files_test.pipe";
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  ASSERT_TRUE(writeFileAtomically(path, "abc"));
+  char bytes[8];
+  EXPECT_EQ(read(reader, bytes, sizeof bytes), 3);
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
+  close(reader);
   std::filesystem::remove(path);
 }
 

@@ -1,12 +1,16 @@
-// Room on disk for a file about to be written. No LLVM.
+// What is asked of the file system before a file is written. No LLVM.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace triton {
 
 /// Gives the open file its blocks before its bytes. A file that gets them while it is written out (ext4, XFS) must be written out
 /// first when it is renamed over another one, and that takes longer than all else about a small file. Failure means nothing.
 void reserveSpace(int fd, uint64_t bytes);
+
+/// True if `path` is a device, a pipe or a socket (/dev/null, /dev/stdout): such a thing is written to, where a file is replaced by a new one.
+bool isSpecialFile(const std::string &path);
 
 } // namespace triton

@@ -22,7 +22,7 @@ struct MappedFile {
 Result<MappedFile> mapFile(const std::string &path);
 
 /// Writes `bytes` to a new file beside `path`, then renames it: a reader sees the old file or the whole new one, and nothing
-/// is left behind on failure.
+/// is left behind on failure. A device or pipe is written to instead.
 Result<void> writeFileAtomically(const std::string &path, std::string_view bytes);
 
 } // namespace triton
