@@ -44,16 +44,6 @@ bool readExactly(int fd, uint8_t *to, size_t bytes, uint64_t offset) {
   return true;
 }
 
-bool writeAll(int fd, Bytes bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes = bytes.subspan(size_t(n));
-  }
-  return true;
-}
-
 std::string entryFileName(EntryKind kind, const Key &key) { return toHex(key).substr(2) + "." + std::string(kindName(kind)); }
 
 /// Creates a directory and what is missing above it, private to the user.

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "triton/Cache/Entry.h"
+#include "triton/Support/Space.h"
 
 #include <string>
 #include <sys/stat.h>
@@ -42,8 +43,6 @@ Error systemError(const std::string &what, int code);
 
 /// Reads exactly `bytes` bytes at `offset`; false (errno set; 0 for an early end) if that is impossible.
 bool readExactly(int fd, uint8_t *to, size_t bytes, uint64_t offset);
-/// Writes all bytes, in order.
-bool writeAll(int fd, Bytes bytes);
 
 /// "<62 hex>.<kind>" of a key; the first two digits are the directories.
 std::string entryFileName(EntryKind kind, const Key &key);

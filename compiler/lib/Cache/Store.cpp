@@ -6,7 +6,6 @@
 #include "Scan.h"
 #include "Statistics.h"
 
-#include "triton/Support/Space.h"
 
 #include <algorithm>
 #include <atomic>
@@ -318,8 +317,7 @@ Result<Found> DirectoryStore::copyContent(EntryKind kind, const Key &key, const 
 /// Writes bytes that are in memory already, the same way.
 static Result<bool> writeOut(Bytes content, const std::string &path) {
   if (isSpecialFile(path)) {
-    Fd device(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
-    if (device && writeAll(device.get(), content) && device.close()) return true;
+    if (writeToSpecialFile(path, content)) return true;
     return systemError(path + ": cannot write", errno);
   }
   std::string temporary = uniqueName(path + ".");

@@ -425,9 +425,8 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
       snprintf(text, sizeof text, "%.2f M %s", instructions / 1e6, how);
       costs += (costs.empty() ? "; estimated vector instructions: " : ", ") + std::string(text);
     };
-    if (winograd)
-      for (const WinogradChoice &form : forms)
-        million(form.cost, ("by " + form.name()).c_str());
+    for (const WinogradChoice &form : forms)
+      million(form.cost, ("by " + form.name()).c_str());
     if (adds)
       million(adds->cost, "as code");
     if (lookup)
@@ -644,7 +643,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     more += "; as bytes the weights would not fit the first-level cache";
   LayerChoice choice = describe(layer, "GEMM, GEMV for single rows", tile, weights.trits, tile.dot.biased(), more);
   if (shape.twoBit) {
-    choice.algorithm = "GEMM, GEMV for single rows " + twoBitTile(shape, tile);
+    choice.algorithm = "GEMM, GEMV for single rows " + twoBitTileName(shape, tile);
     choice.packing = "t5 on disk, t2 panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
   }
   return choice;

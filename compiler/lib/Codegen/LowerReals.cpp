@@ -274,9 +274,7 @@ std::optional<LayerChoice> lowerRealLinear(StepContext &c, LinearOp op, const st
   Val rows = out.isDynamic() ? c.batch * k.index(each) : k.index(each);
   // Rows while every thread gets some, else blocks of outputs.
   Val byRows = compare(Cmp::Ge, rows, c.threads);
-  Range range = partition(k, rows, c.thread, c.threads), blocks = partition(k, k.index(product.blocks), c.thread, c.threads);
-  range = {select(byRows, range.from, k.index(0)), select(byRows, range.to, rows)};
-  blocks = {select(byRows, k.index(0), blocks.from), select(byRows, k.index(product.blocks), blocks.to)};
+  auto [range, blocks] = shareEither(k, rows, product.blocks, c.thread, c.threads, byRows);
   product.forBlocks(k.index(0), outputs, blocks, [&](Val panel, Val start, Val block, int64_t vectors, int64_t lanes) {
     forRowTiles(k, range, product.tile.positions, [&](Val row, int64_t positions) {
       Val at = k.offset(from, row * k.index(inputs * 4));

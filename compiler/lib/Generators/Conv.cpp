@@ -56,9 +56,7 @@ Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
 
 double directInstructions(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch) {
   Reduction reduction = convReduction(shape, tile.dot);
-  double steps = double(reduction.steps);
-  for (const Reduction::Level &level : reduction.levels)
-    steps *= double(level.count);
+  double steps = double(reduction.allSteps());
   double vectors = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions) * tile.positions * ceilDiv(shape.storedChannels, tile.dot.nr()) *
                           tile.dot.vectors);
   return vectors * (steps * target.dotCost(tile.dot.kind) + 6);
@@ -66,10 +64,7 @@ double directInstructions(const TargetDesc &target, const ConvShape &shape, cons
 
 /// Bytes of one panel of weights.
 static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
-  int64_t steps = reduction.steps;
-  for (const Reduction::Level &level : reduction.levels)
-    steps *= level.count;
-  return steps * dot.nr() * dot.kr() / dot.packed();
+  return reduction.allSteps() * dot.nr() * dot.kr() / dot.packed();
 }
 
 std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
@@ -219,10 +214,7 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
       std::vector<Val> fetched;
       if (panel * dot.packed() >= kPrefetchedPanel) {
         // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
-        int64_t steps = reduction.steps * tiles;
-        for (const Reduction::Level &level : reduction.levels)
-          steps *= level.count;
-        base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(steps), k.index(1));
+        base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(reduction.allSteps() * tiles), k.index(1));
         fetched = {k.shiftLeft(k.addressOf(k.offset(base.weights, panel)), 8)};
       }
       forRows(fetched, [&](Val image, Val y, const std::vector<Val> &fetchedRow) {
@@ -280,10 +272,7 @@ static void writeLinear(KernelBuilder &k, const LinearShape &shape, const TileCh
   const DotSpec &dot = tile.dot;
   int64_t panel = panelBytes(dot, shape.reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
   Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows];
-  Val byRows = compare(Cmp::Ge, rows, threads * k.index(tile.positions));
-  Range row = partition(k, rows, thread, threads), block = partition(k, k.index(blocks), thread, threads);
-  row = {select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)};
-  block = {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)};
+  auto [row, block] = shareEither(k, rows, blocks, thread, threads, compare(Cmp::Ge, rows, threads * k.index(tile.positions)));
 
   forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);

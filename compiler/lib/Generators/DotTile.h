@@ -18,6 +18,13 @@ struct Reduction {
   };
   std::vector<Level> levels; ///< outermost first
   int64_t steps = 1;         ///< of KR elements each, contiguous
+  /// Of all levels together.
+  int64_t allSteps() const {
+    int64_t all = steps;
+    for (const Level &level : levels)
+      all *= level.count;
+    return all;
+  }
 };
 
 /// What a tile computes with.

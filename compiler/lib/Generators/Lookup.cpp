@@ -50,9 +50,7 @@ struct Geometry {
     finish(c);
   }
   void finish(const LookupChoice &c) {
-    steps = reduction.steps;
-    for (const Reduction::Level &level : reduction.levels)
-      steps *= level.count;
+    steps = reduction.allSteps();
     codesAt = c.positions * c.vectors * 2 * c.bytes;
     scratch = codesAt + inputRows * codesRow + 64; // the last codes are stored as a whole vector
     panel = steps * c.bytes;
@@ -86,7 +84,7 @@ public:
     int64_t positions = choice.positions, tiles = ceilDiv(shape.outW, positions);
     Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
     Val byRows = compare(Cmp::Ge, rows, threads * k.index(kThreadRows)) | compare(Cmp::Gt, threads, k.index(blocks));
-    auto [row, block] = shares(rows, blocks, byRows);
+    auto [row, block] = shareEither(k, rows, blocks, thread, threads, byRows);
     auto bandOf = [&](Val r) {
       Val image = r / k.index(shape.outH);
       return image * k.index(bands) + (r - image * k.index(shape.outH)) / k.index(g.bandRows);
@@ -134,7 +132,7 @@ public:
   void linear(const LinearShape &shape) {
     int64_t blocks = ceilDiv(shape.storedChannels, choice.nr());
     Val byRows = compare(Cmp::Ge, args[PaRows], args[PaThreads] * k.index(choice.positions));
-    auto [row, block] = shares(args[PaRows], blocks, byRows);
+    auto [row, block] = shareEither(k, args[PaRows], blocks, args[PaThread], args[PaThreads], byRows);
     k.forLoop(row.from, row.to, kRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(kRows));
       k.forLoop(k.index(0), count, 1, [&](Val r) { pack(k.offset(args[PaX], (first + r) * k.index(shape.xRow)), codesOfRow(r), shape.inputs); });
@@ -165,15 +163,7 @@ private:
   bool hasResidual() const { return epilogue.residual != Epilogue::Residual::None; }
   Val codesOfRow(Val r) { return k.offset(args[PaScratch], r * k.index(g.codesRow) + k.index(g.codesAt)); }
 
-  std::pair<Range, Range> shares(Val rows, int64_t blocks, Val byRows) {
-    Range row = partition(k, rows, args[PaThread], args[PaThreads]), block = partition(k, k.index(blocks), args[PaThread], args[PaThreads]);
-    return {{select(byRows, row.from, k.index(0)), select(byRows, row.to, rows)},
-            {select(byRows, k.index(0), block.from), select(byRows, k.index(blocks), block.to)}};
-  }
-  TilePointers pointers(Val block) {
-    TilePointers at = blockPointers(k, args, dot, choice.vectors * g.panel, epilogue, block);
-    return at;
-  }
+  TilePointers pointers(Val block) { return blockPointers(k, args, dot, choice.vectors * g.panel, epilogue, block); }
 
   /// The codes of one pixel or row: code j has the trits j, j + groups and so on; the last run ends with the channels, see packing.h. That a
   /// trit lies as code + 128 cancels out: what it adds is a multiple of 256.

@@ -26,6 +26,11 @@ struct Share {
 /// come into question the one whose busiest thread has the least `cost(its rows, its blocks)`; of equals the one with the fewest threads side by side.
 Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, const std::function<Val(Val rows, Val blocks)> &cost);
 
+/// The grid of `beside` threads beside each other in each of `groups` groups. Threads that fill no group are left without rows.
+Share shareGrid(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val beside, Val groups);
+/// Rows where `byRows`, else blocks.
+Share shareEither(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, Val byRows);
+
 /// The pointers of a block of channels: weights, factors, and the first output and residual.
 TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel, const Epilogue &epilogue,
                            Val block);

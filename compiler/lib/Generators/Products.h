@@ -89,7 +89,7 @@ bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits)
 /// Bytes of scratch that PaScratch points at.
 int64_t twoBitScratch(const TargetDesc &target, const LinearShape &shape);
 /// Its tile where there are many rows, for people: "6x64".
-std::string twoBitTile(const LinearShape &shape, const TileChoice &tile);
+std::string twoBitTileName(const LinearShape &shape, const TileChoice &tile);
 /// The body of emitLinear's function. PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
 void writeTwoBitLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args);
 

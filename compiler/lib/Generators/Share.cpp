@@ -8,6 +8,18 @@ Range partition(KernelBuilder &k, Val count, Val thread, Val threads) {
   return {count * thread / threads, count * (thread + k.index(1)) / threads};
 }
 
+Share shareGrid(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val beside, Val groups) {
+  Val group = thread / beside;
+  Range row = partition(k, rows, group, groups), block = partition(k, k.index(blocks), thread - group * beside, beside);
+  return {{minOf(row.from, rows), minOf(row.to, rows)}, block};
+}
+
+Share shareEither(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, Val byRows) {
+  Val none = k.index(0), all = k.index(blocks);
+  Range row = partition(k, rows, thread, threads), block = partition(k, all, thread, threads);
+  return {{select(byRows, row.from, none), select(byRows, row.to, rows)}, {select(byRows, none, block.from), select(byRows, all, block.to)}};
+}
+
 Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, const std::function<Val(Val rows, Val blocks)> &cost) {
   Val one = k.index(1), all = k.index(blocks);
   auto perThread = [&](Val count, Val parts) { return (count + parts - one) / parts; };
@@ -26,10 +38,8 @@ Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threa
         consider(k.index(count));
       consider(threads);
     }
-    Val groups = threads / beside, group = thread / beside;
-    Range row = partition(k, rows, group, groups), block = partition(k, all, thread - group * beside, beside);
-    // Threads that fill no group are left without rows.
-    return std::vector<Val>{minOf(row.from, rows), minOf(row.to, rows), block.from, block.to};
+    auto [row, block] = shareGrid(k, rows, blocks, thread, beside, threads / beside);
+    return std::vector<Val>{row.from, row.to, block.from, block.to};
   };
   std::vector<Val> found = k.ifElse(compare(Cmp::Eq, threads, one), {k.i64(), k.i64(), k.i64(), k.i64()},
                                     [&] { return std::vector<Val>{k.index(0), rows, k.index(0), all}; }, several);

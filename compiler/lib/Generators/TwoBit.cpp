@@ -295,9 +295,7 @@ private:
     int64_t units = ceilDiv(shape.storedChannels, kVectors * 16), most = mostPrepared(shape);
     // Threads share the units; if there are more threads than units they share the rows, too.
     Val threads = args[PaThreads], groupsOfRows = maxOf(minOf(threads / k.index(units), rowCount() / k.index(24)), k.index(1));
-    Val sharers = threads / groupsOfRows, group = args[PaThread] / sharers;
-    Range unit = partition(k, k.index(units), args[PaThread] - group * sharers, sharers), row = partition(k, rowCount(), group, groupsOfRows);
-    row = {minOf(row.from, rowCount()), minOf(row.to, rowCount())}; // threads that are left over have no rows
+    auto [row, unit] = shareGrid(k, rowCount(), units, args[PaThread], threads / groupsOfRows, groupsOfRows);
     Val count = row.to - row.from, parts = (count + k.index(most - 1)) / k.index(most);
     k.forLoop(k.index(0), parts, 1, [&](Val i) {
       Range part = partition(k, count, i, parts);
@@ -374,7 +372,7 @@ bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits)
   return twoBitCan(target, shape, trits) && shape.inputs * shape.outputs > int64_t(target.firstCacheBytes);
 }
 
-std::string twoBitTile(const LinearShape &shape, const TileChoice &tile) { return TwoBitLinear::tileName(shape, tile); }
+std::string twoBitTileName(const LinearShape &shape, const TileChoice &tile) { return TwoBitLinear::tileName(shape, tile); }
 
 int64_t twoBitScratch(const TargetDesc &target, const LinearShape &shape) { return TwoBitLinear::scratch(target, shape); }
 

@@ -19,10 +19,7 @@ constexpr int64_t kLeastSums = 10;
 
 double directTime(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch, uint64_t allWeights) {
   const DotSpec &dot = tile.dot;
-  Reduction reduction = convReduction(shape, dot);
-  double steps = double(reduction.steps);
-  for (const Reduction::Level &level : reduction.levels)
-    steps *= double(level.count);
+  double steps = double(convReduction(shape, dot).allSteps());
   double vectors = double(ceilDiv(shape.storedChannels, dot.nr()) * dot.vectors) * steps;
   double bytes = double(target.vectorBytes) / double(dot.packed()), passes = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions));
   double each = double(tile.positions) * target.dotCost(dot.kind);

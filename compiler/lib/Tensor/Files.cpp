@@ -59,27 +59,12 @@ Result<MappedFile> mapFile(const std::string &path) {
   return MappedFile{std::shared_ptr<const void>(base, [size](void *p) { ::munmap(p, size); }), {static_cast<const uint8_t *>(base), size}};
 }
 
-static bool writeAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
-}
-
-static Result<void> writeToSpecialFile(const std::string &path, std::string_view bytes) {
-  int fd = ::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) return systemError(path, "cannot open", errno, ErrorKind::Environment);
-  const bool written = writeAll(fd, bytes);
-  int code = errno;
-  if (::close(fd) == 0 && written) return {};
-  return systemError(path, "cannot write", written ? errno : code, ErrorKind::Environment);
-}
-
 Result<void> writeFileAtomically(const std::string &path, std::string_view bytes) {
-  if (isSpecialFile(path)) return writeToSpecialFile(path, bytes);
+  const std::span<const uint8_t> content(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
+  if (isSpecialFile(path)) {
+    if (writeToSpecialFile(path, content)) return {};
+    return systemError(path, "cannot write", errno, ErrorKind::Environment);
+  }
   std::string temporary = path + ".XXXXXX";
   int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return systemError(path, "cannot create a file beside it", errno, ErrorKind::Environment);
@@ -90,7 +75,7 @@ Result<void> writeFileAtomically(const std::string &path, std::string_view bytes
     return systemError(path, what, code, ErrorKind::Environment);
   };
   reserveSpace(fd, bytes.size());
-  if (!writeAll(fd, bytes)) return abandon("cannot write");
+  if (!writeAll(fd, content)) return abandon("cannot write");
   // mkostemp makes the file private; a result is as readable as any other new file.
   mode_t mask = ::umask(0);
   ::umask(mask);

@@ -1,7 +1,8 @@
-// What is asked of the file system before a file is written. No LLVM.
+// What writing files asks of the file system. No LLVM.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace triton {
@@ -12,5 +13,11 @@ void reserveSpace(int fd, uint64_t bytes);
 
 /// True if `path` is a device, a pipe or a socket (/dev/null, /dev/stdout): such a thing is written to, where a file is replaced by a new one.
 bool isSpecialFile(const std::string &path);
+
+/// Writes all bytes; false (errno set) if that is impossible.
+bool writeAll(int fd, std::span<const uint8_t> bytes);
+
+/// Writes all bytes to a device or pipe; false (errno set) if that is impossible.
+bool writeToSpecialFile(const std::string &path, std::span<const uint8_t> bytes);
 
 } // namespace triton
