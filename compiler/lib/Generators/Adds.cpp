@@ -1,8 +1,8 @@
 // The code around weights as code.
 //
-//   for a band of rows                          its planes and results stay in the second-level cache
+//   for a band of rows                          its planes and results stay in the second-level cache; threads share bands, outputs, or both
 //     planes[channel][pixel] = x                words, from bytes [pixel][channel], rows with their halo one after the other
-//     for a group of outputs
+//     for a group of outputs                    a group that two threads need is computed by both: groups are no multiples of 16 outputs
 //       for a chunk of inputs, for a vector     the chunk's function: sums[chunk][vector][output][pixel]; the next function is fetched meanwhile
 //       for an output, for two vectors          the chunks' sums together, the usual end: results[channel][pixel]
 //     out = results                             bytes [pixel][channel] again
@@ -39,6 +39,11 @@ int64_t pixelsRead(const ConvShape &shape, int64_t rows, int64_t pitch) {
   return (rows + shape.kernelH - 2) * pitch + shape.outW + shape.kernelW - 1;
 }
 
+/// What it takes to make the planes of a band: 16 by 16 bytes change places in about a hundred instructions.
+double planeInstructions(const ConvShape &shape, int64_t rows, int64_t pitch) {
+  return double(shape.channels / kTile * ceilDiv(pixelsRead(shape, rows, pitch), kTile)) * 112;
+}
+
 /// Where the parts of a band lie in the scratch, in bytes.
 struct ScratchLayout {
   ScratchLayout(const ConvShape &shape, const AddsChoice &choice, const Epilogue &epilogue)
@@ -64,19 +69,24 @@ public:
   }
 
   void emit() {
-    int64_t bands = shape.outH / choice.bandRows;
-    Range band = partition(k, args[PaRows] * k.index(bands), args[PaThread], args[PaThreads]);
+    int64_t bands = shape.outH / choice.bandRows, tiles = shape.outputs / kTile;
+    // As instructions: the sums of 16 outputs, and the planes of a band, which all who share its outputs make.
+    int64_t work = kTile * int64_t(layout.ko) * layout.ki * choice.blocks / 2, toPlanes = int64_t(planeInstructions(shape, choice.bandRows, layout.pitch));
+    auto [band, tile] = shareOut(k, args[PaRows] * k.index(bands), tiles, args[PaThread], args[PaThreads], [&](Val ownBands, Val ownTiles) {
+      return ownBands * (ownTiles * k.index(work) + k.index(toPlanes));
+    });
+    Range output = {tile.from * k.index(kTile), tile.to * k.index(kTile)};
     k.forLoop(band.from, band.to, 1, [&](Val unit) {
       Val image = unit / k.index(bands), y = (unit - image * k.index(bands)) * k.index(choice.bandRows);
       auto placeOf = [&](Val pointer, const PlaneStrides &s) { return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)); };
       widen(placeOf(args[PaX], shape.x));
       if (epilogue.residual != Epilogue::Residual::None)
-        readResiduals(placeOf(args[PaResidual], shape.residual));
-      k.forLoop(0, groups, 1, [&](Val g) {
+        readResiduals(placeOf(args[PaResidual], shape.residual), output);
+      k.forLoop(output.from / k.index(group), (output.to + k.index(group - 1)) / k.index(group), 1, [&](Val g) {
         add(g);
-        finish(g);
+        finish(g, output);
       });
-      write(placeOf(args[PaOut], shape.out));
+      write(placeOf(args[PaOut], shape.out), output);
     });
   }
 
@@ -130,9 +140,9 @@ private:
     });
   }
 
-  void readResiduals(Val residual) {
+  void readResiduals(Val residual, const Range &output) {
     forTiles(residual, shape.residual, [&](Val from, Val pixel, int64_t width) {
-      k.forLoop(0, shape.outputs, 16, [&](Val c) {
+      k.forLoop(output.from, output.to, kTile, [&](Val c) {
         Sixteen rows;
         for (int64_t i = 0; i < 16; ++i)
           rows.push_back(k.load(bytes16(), k.offset(k.offset(from, c), std::min(i, width - 1) * shape.residual.pixel)));
@@ -144,9 +154,9 @@ private:
     });
   }
 
-  void write(Val out) {
+  void write(Val out, const Range &output) {
     forTiles(out, shape.out, [&](Val to, Val pixel, int64_t width) {
-      k.forLoop(0, shape.outputs, 16, [&](Val c) {
+      k.forLoop(output.from, output.to, kTile, [&](Val c) {
         Val from = k.offset(k.offset(results, c * k.index(choice.codeStride)), pixel);
         Sixteen rows;
         for (int64_t i = 0; i < 16; ++i)
@@ -174,12 +184,12 @@ private:
     });
   }
 
-  /// Sums to codes, two vectors of pixels of an output at a time.
-  void finish(Val g) {
+  /// Sums of the group's outputs that are in the range to codes, two vectors of pixels of an output at a time.
+  void finish(Val g, const Range &range) {
     int64_t lanes = pixels / 2;
     Type words = k.vec(lanes, k.i16()), sums32 = k.vec(lanes, k.i32());
     Val first = g * k.index(group);
-    k.forLoop(k.index(0), minOf(k.index(group), k.index(shape.outputs) - first), 1, [&](Val output) {
+    k.forLoop(maxOf(range.from - first, k.index(0)), minOf(k.index(group), range.to - first), 1, [&](Val output) {
       Val channel = first + output;
       auto factor = [&](ProductArgument a, Type type) { return k.splat(k.load(type, k.offset(args[a], channel * k.index(4))), lanes); };
       Val m = factor(PaM, k.f32()), b = factor(PaB, k.f32()), start = excess ? factor(PaStart, k.i32()) : k.constantInt(sums32, 0);
@@ -249,7 +259,7 @@ std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &
   int64_t functions = int64_t(tri_adds_functions(&layout));
   if (functions == 0)
     return std::nullopt;
-  // Beside the functions: 16 by 16 bytes change places in about a hundred instructions, calls take a few, sums are widened and ended.
+  // Beside the functions: bytes change places, calls take a few instructions, sums are widened and ended.
   double instructions = 0, bytes = 0, samples = double(std::min(functions, kSamples));
   for (int64_t i = 0; i < int64_t(samples); ++i) {
     tri_adds_size size = tri_adds_measure(weights, &layout, size_t(i * functions / int64_t(samples)));
@@ -259,8 +269,7 @@ std::optional<AddsChoice> chooseAdds(const TargetDesc &target, const ConvShape &
   double outputs = double(shape.outputs), blocks = double(choice.blocks);
   double decoded = shape.kernelH == 1 ? kDecoded : target.fastAdd ? kDecodedWindowZen : kDecodedWindow;
   double band = double(functions) * std::max(instructions * decoded * blocks, bytes * kByteArrives) + double(groups * chunks) * blocks * 8 +
-                outputs * blocks * (4 * double(chunks) + 12) +
-                double(shape.channels / kTile * ceilDiv(pixelsRead(shape, choice.bandRows, pitch), kTile)) * 112 +
+                outputs * blocks * (4 * double(chunks) + 12) + planeInstructions(shape, choice.bandRows, pitch) +
                 double(shape.outputs / kTile * choice.bandRows * ceilDiv(shape.outW, kTile)) * (epilogue.residual == Epilogue::Residual::None ? 96 : 192);
   choice.cost = double(batch * (shape.outH / choice.bandRows)) * band;
   choice.directCost = directInstructions(target, shape, direct, batch);

@@ -73,6 +73,21 @@ TEST_P(Adds, ResidualChainsEqualTheOracle) {
   }
 }
 
+/// One band, so threads share outputs, which are no multiple of a function's; more threads than outputs to share.
+TEST_P(Adds, SharedOutputsEqualTheOracle) {
+  for (int threads : {2, 3, 5, 9}) {
+    GraphText g(70 + threads);
+    Ref x = g.argument("f32", {-1, 64, 14, 15});
+    Ref q = g.quantize(x, quant("i8", 0.02));
+    Ref a = g.conv(q, g.weights(true, {96, 64, 3, 3}), quant("i8", 0.1), 1, 1);
+    Ref b = g.conv(a, g.weights(true, {96, 96, 1, 1}), quant("u8", 0.1), 1, 0, 1, 1, &a);
+    Comparison how;
+    how.threads = threads;
+    how.seed = unsigned(threads);
+    check(GetParam(), g.finish({b}), how, 2);
+  }
+}
+
 /// What the form does not take stays as it was.
 TEST_P(Adds, OtherShapesAreLeftAlone) {
   for (const Case &c : {Case{15, 16, 1, 0, 16, 16, "u8", "u8", 0}, Case{16, 20, 1, 0, 16, 16, "u8", "u8", 0}, Case{16, 16, 1, 0, 4, 4, "u8", "u8", 0},
