@@ -327,6 +327,8 @@ bool ModelChecker::checkProgram(const fb::Variant &variant, const fb::Entry &ent
                    program.step_offsets()->size(), steps);
   if (program.step_costs() && program.step_costs()->size() != steps)
     return corrupt("metadata: variant '%s' has %u step costs for %u steps", target, program.step_costs()->size(), steps);
+  if (program.step_parts() && program.step_parts()->size() != steps)
+    return corrupt("metadata: variant '%s' has %u numbers of parts for %u steps", target, program.step_parts()->size(), steps);
   if (!isAligned(program.step_offsets())) return corrupt("metadata: variant '%s' has addresses at an odd place", target);
   for (uint32_t i = 0; i < steps; ++i)
     if (!checkName(program.step_names()->Get(i), "a step")) return false;

@@ -21,7 +21,9 @@ struct ReadyStep {
   int32_t onlyInput;
   tri_dtype onlyDtype;
   uint32_t cost;  // nanoseconds on one thread for batch 1, roughly; 0: not known
-  int32_t parts;  // threads that share it in the current run
+  int32_t threads; // that share it in the current run
+  int32_t parts;   // that it is cut into: `threads`, or more, which they then take from each other
+  uint8_t mostParts; // of a thread's share
 };
 
 /// A tensor of the entry point, with the session's own buffer for callers whose buffers are not padded.
@@ -50,7 +52,7 @@ struct tri_session {
   ReadyStep **active;       // the steps of the current run
   const void **inputPointers;
   void **outputPointers;
-  uint8_t *workspace;
+  uint8_t *workspace, *scratch;
   pthread_t *threadHandles;
 
   // The current run.
@@ -62,6 +64,7 @@ struct tri_session {
   std::atomic<int64_t> failure; // 0, or (1 + position of the step) << 32 | its code
 
   ThreadTeam team;
+  PartShares shares;
 };
 
 //===-- Sizes ------------------------------------------------------------------------------------------------------===//
@@ -149,11 +152,13 @@ static tri_status checkSizes(const fb::Entry &entry, int64_t batch, tri_error *e
 
 static void fillSteps(tri_session &session) {
   const auto *costs = session.program->step_costs();
+  const auto *parts = session.program->step_parts();
   for (uint32_t i = 0; i < session.stepCount; ++i) {
     const fb::Step &step = *session.entry->steps()->Get(i);
     uint8_t *address = session.model->code + session.program->step_offsets()->Get(i);
     session.steps[i] = {reinterpret_cast<tri_step_fn>(reinterpret_cast<uintptr_t>(address)), i, step.only_input(),
-                        tri_dtype(step.only_dtype()), costs ? costs->Get(i) : 0, 1};
+                        tri_dtype(step.only_dtype()), costs ? costs->Get(i) : 0, 1, 1,
+                        parts && parts->Get(i) ? parts->Get(i) : uint8_t(1)};
   }
 }
 
@@ -178,6 +183,7 @@ extern "C" tri_status tri_session_create(const tri_model *model, const tri_sessi
   const uint64_t activeAt = plan.add(steps * sizeof(ReadyStep *));
   const uint64_t pointersAt = plan.add((inputs + outputs) * sizeof(void *));
   const uint64_t handlesAt = plan.add(uint64_t(threads) * sizeof(pthread_t));
+  const uint64_t sharesAt = plan.add(uint64_t(threads) * sizeof(PartShares::Rest));
   uint64_t activations, stagingAt[2 * kMaxTensors], stagingBytes = 0;
   if (__builtin_mul_overflow(program.workspace_per_batch(), uint64_t(batch), &activations)) plan.overflow = true;
   // Both terms are at most kMaxWorkspaceBytes * TRI_MAX_THREADS = 2^54.
@@ -217,7 +223,9 @@ extern "C" tri_status tri_session_create(const tri_model *model, const tri_sessi
   session->inputPointers = reinterpret_cast<const void **>(block + pointersAt);
   session->outputPointers = reinterpret_cast<void **>(block + pointersAt) + inputs;
   session->threadHandles = reinterpret_cast<pthread_t *>(block + handlesAt);
+  session->shares = PartShares(reinterpret_cast<PartShares::Rest *>(block + sharesAt));
   session->workspace = block + workspaceAt;
+  session->scratch = session->workspace + activations - program.scratch_per_thread() * uint64_t(threads); // each thread's, one after the other
   for (uint32_t i = 0; i < inputs; ++i) session->inputs[i] = {entry.inputs()->Get(i), block + stagingAt[i]};
   for (uint32_t i = 0; i < outputs; ++i) session->outputs[i] = {entry.outputs()->Get(i), block + stagingAt[inputs + i]};
   fillSteps(*session);
@@ -294,18 +302,36 @@ static uint64_t nowNs() {
 static constexpr uint64_t kNanosecondsForOneMore = 5000;
 
 /// How many threads share a step: fixed before the run, by the compiler's estimate and the batch.
-static int32_t partsOf(const tri_session &session, uint32_t cost, int64_t batch) {
+static int32_t threadsOf(const tri_session &session, uint32_t cost, int64_t batch) {
   if (cost == 0) return session.threads;
   const uint64_t parts = uint64_t(cost) * uint64_t(batch) / kNanosecondsForOneMore; // a product too large wraps, which costs time only
   return parts < 2 ? 1 : parts < uint64_t(session.threads) ? int32_t(parts) : session.threads;
 }
 
-static void runStep(tri_session &session, uint32_t position, int32_t thread) {
-  const int32_t parts = session.active[position]->parts;
-  if (thread >= parts) return;
-  const tri_kernel_args args = {session.model->arena, session.workspace, session.inputPointers, session.outputPointers,
-                                session.batch,        thread,            parts};
-  if (const int32_t code = session.active[position]->function(&args)) {
+/// A part should take at least this long: its beginning and end cost a fraction of a microsecond, and memory that it reads again more.
+static constexpr uint64_t kNanosecondsOfPart = 15000;
+
+/// How many parts the threads of a step take. The host's threads take one each.
+static int32_t partsOf(const tri_session &session, const ReadyStep &step, int64_t batch) {
+  const uint64_t parts = uint64_t(step.cost) * uint64_t(batch) / uint64_t(step.threads) / kNanosecondsOfPart;
+  if (!session.hasTeam || step.threads == 1 || parts < 2) return step.threads;
+  return step.threads * int32_t(parts < step.mostParts ? parts : step.mostParts);
+}
+
+static uint8_t *scratchOf(const tri_session &session, int32_t thread) { return session.scratch + uint64_t(thread) * session.program->scratch_per_thread(); }
+
+/// Before a thread's first part of a step.
+static void beginStep(const tri_session &session, int32_t thread) {
+  if (session.program->scratch_per_thread()) memset(scratchOf(session, thread), 0, TRI_SCRATCH_HEADER);
+}
+
+/// Does part `part` of a step on a thread of the session.
+static void runPart(tri_session &session, uint32_t position, int32_t part, int32_t thread) {
+  const ReadyStep &step = *session.active[position];
+  const tri_kernel_args args = {session.model->arena,   session.workspace, scratchOf(session, thread), session.inputPointers,
+                                session.outputPointers, session.batch,     part,                       step.parts,
+                                step.threads};
+  if (const int32_t code = step.function(&args)) {
     // All parts of a step end before the next one begins, so the first to get here is of the first step that fails.
     int64_t none = 0;
     session.failure.compare_exchange_strong(none, int64_t(position + 1) << 32 | uint32_t(code));
@@ -318,17 +344,34 @@ static bool failedBy(const tri_session &session, uint32_t position) {
   return failure && (failure >> 32) <= int64_t(position) + 1;
 }
 
+static void dealStep(tri_session &session, uint32_t position, int32_t thread, uint32_t phase) {
+  const ReadyStep &step = *session.active[position];
+  if (step.parts != step.threads && thread < step.threads) session.shares.deal(thread, phase, step.threads, step.parts);
+}
+
 static void teamJob(void *argument, int32_t thread) {
   auto &session = *static_cast<tri_session *>(argument);
   const DefaultFloatMode mode;
   const uint32_t count = session.activeCount;
   const bool timed = thread == 0 && session.profile;
   uint64_t before = timed ? nowNs() : 0;
+  uint32_t phase = 0;
   for (uint32_t i = 0; i < count; ++i) {
-    runStep(session, i, thread);
+    const ReadyStep &step = *session.active[i];
+    if (thread < step.threads) {
+      beginStep(session, thread);
+      if (step.parts == step.threads)
+        runPart(session, i, thread, thread);
+      else
+        for (int32_t part; (part = session.shares.take(thread, phase, step.threads)) >= 0;) runPart(session, i, part, thread);
+    }
     // Steps of one thread follow each other without meeting the others. If one of them fails, the next ones compute from what it left.
-    const bool alone = i + 1 < count && session.active[i]->parts == 1 && session.active[i + 1]->parts == 1;
-    if (!alone) session.team.barrier(thread);
+    const bool alone = i + 1 < count && step.threads == 1 && session.active[i + 1]->threads == 1;
+    if (!alone) {
+      ++phase;
+      if (i + 1 < count) dealStep(session, i + 1, thread, phase);
+      session.team.barrier(thread);
+    }
     if (timed) {
       const uint64_t now = nowNs();
       session.profile[session.active[i]->index] = now - before;
@@ -346,7 +389,9 @@ static void teamJob(void *argument, int32_t thread) {
 static void hostJob(void *argument, int32_t thread) {
   auto &session = *static_cast<tri_session *>(argument);
   const DefaultFloatMode mode;
-  if (thread >= 0 && thread < session.threads) runStep(session, session.hostPosition, thread);
+  if (thread < 0 || thread >= session.threads) return;
+  beginStep(session, thread);
+  runPart(session, session.hostPosition, thread, thread);
 }
 
 /// One thread, or the host's threads with a call for each step.
@@ -354,11 +399,12 @@ static void runWithoutTeam(tri_session &session) {
   const DefaultFloatMode mode;
   uint64_t before = session.profile ? nowNs() : 0;
   for (uint32_t i = 0; i < session.activeCount && !(i && failedBy(session, i - 1)); ++i) {
-    if (session.parallelFor && session.active[i]->parts > 1) {
+    if (session.parallelFor && session.active[i]->threads > 1) {
       session.hostPosition = i;
-      session.parallelFor(session.parallelForContext, hostJob, &session, session.active[i]->parts);
+      session.parallelFor(session.parallelForContext, hostJob, &session, session.active[i]->threads);
     } else {
-      runStep(session, i, 0);
+      beginStep(session, 0);
+      runPart(session, i, 0, 0);
     }
     if (!session.profile) continue;
     const uint64_t now = nowNs();
@@ -430,8 +476,9 @@ static void prepareRun(tri_session &session, const tri_run_args &args, int64_t b
   for (uint32_t i = 0; i < session.stepCount; ++i) {
     ReadyStep &step = session.steps[i];
     if (step.onlyInput >= 0 && args.inputs[step.onlyInput].dtype != step.onlyDtype) continue;
-    step.parts = partsOf(session, step.cost, batch);
-    session.shared |= step.parts > 1;
+    step.threads = threadsOf(session, step.cost, batch);
+    step.parts = partsOf(session, step, batch);
+    session.shared |= step.threads > 1;
     session.active[session.activeCount++] = &step;
   }
 }
@@ -450,10 +497,12 @@ extern "C" tri_status tri_session_run(tri_session *session, const tri_run_args *
   const int64_t batch = args->batch ? args->batch : session->maxBatch;
   if (const tri_status status = checkRun(session, args, batch, err); status != TRI_OK) return status;
   prepareRun(*session, *args, batch);
-  if (session->hasTeam && session->shared)
+  if (session->hasTeam && session->shared) {
+    for (int32_t i = 0; i < session->threads; ++i) dealStep(*session, 0, i, 0);
     session->team.run(teamJob, session);
-  else
+  } else {
     runWithoutTeam(*session);
+  }
   if (const int64_t failure = session->failure.load(std::memory_order_relaxed)) return reportFailure(*session, failure, err);
   for (uint32_t i = 0; i < session->outputCount; ++i)
     if (!(args->outputs[i].flags & TRI_BUFFER_PADDED)) memcpy(args->outputs[i].data, session->outputs[i].staging, args->outputs[i].bytes);

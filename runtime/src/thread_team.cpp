@@ -166,3 +166,20 @@ void ThreadTeam::run(Job job, void *argument) {
   begin.advance();
   job(argument, 0);
 }
+
+void PartShares::deal(int32_t member, uint32_t phase, int32_t members, int32_t parts) {
+  const auto bound = [&](int32_t i) { return uint64_t(i) * uint64_t(parts) / uint64_t(members); };
+  rests[member].parts[phase % 2].store(bound(member) << 32 | bound(member + 1), std::memory_order_relaxed); // the barrier publishes it
+}
+
+int32_t PartShares::take(int32_t member, uint32_t phase, int32_t members) {
+  constexpr uint64_t one = uint64_t(1) << 32;
+  for (int32_t i = 0; i < members; ++i) {
+    std::atomic<uint64_t> &parts = rests[(member + i) % members].parts[phase % 2];
+    uint64_t rest = parts.load(std::memory_order_relaxed);
+    while (rest / one < rest % one)
+      if (parts.compare_exchange_weak(rest, i == 0 ? rest + one : rest - 1, std::memory_order_relaxed))
+        return int32_t(i == 0 ? rest / one : rest % one - 1);
+  }
+  return -1;
+}

@@ -64,4 +64,26 @@ private:
   std::atomic<int16_t> processors[TRI_MAX_THREADS] = {}; // where each member was last seen; negative: unknown
 };
 
+/// The parts of the steps that members do in common. Each begins with parts of its own, neighbours as in the step before, and then takes those that others
+/// have not begun, from their end: one that is slower, or does not run for a while, keeps nobody waiting for more than a part.
+///
+/// A phase lies between two barriers. What is dealt for the next one lies beside the current one's, so nobody waits for it.
+class PartShares {
+public:
+  /// A member's parts, in two phases in turn, on a cache line of its own.
+  struct alignas(64) Rest {
+    std::atomic<uint64_t> parts[2]; // from << 32 | to
+  };
+
+  /// `storage`: one for each member, borrowed.
+  explicit PartShares(Rest *storage = nullptr) : rests(storage) {}
+  /// Gives `member` its parts of a phase that is shared by the first `members`. Before the barrier at which the phase begins.
+  void deal(int32_t member, uint32_t phase, int32_t members, int32_t parts);
+  /// A part that nobody has taken, for one of `members`; -1 if there is none.
+  int32_t take(int32_t member, uint32_t phase, int32_t members);
+
+private:
+  Rest *rests;
+};
+
 } // namespace triton::runtime

@@ -26,8 +26,9 @@ struct Graph {
 Graph parseGraph(const std::string &text);
 Graph emptyGraph();
 
-/// The job of one run: guarded steps are chosen by the dtypes of the inputs.
-Job jobOf(const CompiledModel &model, const CompiledVariant &variant, const std::vector<HostTensor> &inputs, int64_t batch, int32_t threads);
+/// The job of one run: guarded steps are chosen by the dtypes of the inputs. `partsOfShare`: parts that each thread's share of a step is cut into, where it may be.
+Job jobOf(const CompiledModel &model, const CompiledVariant &variant, const std::vector<HostTensor> &inputs, int64_t batch, int32_t threads,
+          int32_t partsOfShare = 1);
 
 /// Whether code of this target can run: here, or in the emulator (aarch64).
 enum class Where { Here, Emulator, Nowhere };

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <link.h>
+#include <memory>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,10 +27,12 @@ struct Job {
   Bytes adds;                          ///< weights as code; this process only
   std::vector<uint64_t> addsAddresses; ///< where `weights` has offsets in `adds` that become addresses
   uint64_t workspaceBytes = 0;
+  uint64_t scratchBytes = 0; ///< of each thread
   std::vector<Bytes> inputs;
   std::vector<uint64_t> outputBytes;
   int64_t batch = 1;
   int32_t threads = 1;
+  std::vector<int32_t> parts; ///< of each step; empty: `threads` each
 };
 
 struct JobResult {
@@ -114,12 +117,26 @@ inline JobResult runJob(const Job &job) {
       outputs.push_back(new GuardedBuffer(bytes));
       outputPointers.push_back(outputs.back()->data);
     }
-    tri_kernel_args args = {weights.data, workspace.data, inputPointers.data(), outputPointers.data(), job.batch, 0, job.threads};
-    for (size_t s = 0; s < job.steps.size() && result.status == 0; ++s)
-      for (int32_t t = 0; t < job.threads && result.status == 0; ++t) {
-        args.thread = t;
+    std::vector<std::unique_ptr<GuardedBuffer>> scratch;
+    for (int32_t t = 0; t < job.threads; ++t)
+      scratch.push_back(std::make_unique<GuardedBuffer>(job.scratchBytes));
+    tri_kernel_args args = {weights.data, workspace.data, nullptr, inputPointers.data(), outputPointers.data(), job.batch, 0, 0, job.threads};
+    for (size_t s = 0; s < job.steps.size() && result.status == 0; ++s) {
+      args.parts = job.parts.empty() ? job.threads : job.parts[s];
+      // Every thread does parts that are no neighbours, one after the other, and may find what the one before left.
+      int32_t stride = args.parts % 3 ? 3 : args.parts % 5 ? 5 : 1, each = (args.parts + job.threads - 1) / job.threads;
+      for (int32_t i = 0; i < args.parts && result.status == 0; ++i) {
+        GuardedBuffer &own = *scratch[size_t(i / each)];
+        args.scratch = job.scratchBytes ? own.data : nullptr;
+        if (i % each == 0 && job.scratchBytes)
+          memset(own.data, 0, TRI_SCRATCH_HEADER);
+        args.part = int32_t(int64_t(i) * stride % args.parts);
         result.status = reinterpret_cast<tri_step_fn>(map->l_addr + job.steps[s])(&args);
       }
+    }
+    for (const auto &own : scratch)
+      if (!own->slackIntact())
+        result.error = "scratch was written past its end";
     for (GuardedBuffer *buffer : outputs) {
       if (!buffer->slackIntact())
         result.error = "an output was written past its end";
@@ -180,6 +197,10 @@ inline void writeJob(FILE *f, const Job &job) {
     writeOne(f, n);
   writeOne(f, job.batch);
   writeOne(f, job.threads);
+  writeOne(f, job.scratchBytes);
+  writeOne<uint64_t>(f, job.parts.size());
+  for (int32_t n : job.parts)
+    writeOne(f, n);
 }
 inline Job readJob(FILE *f) {
   Job job;
@@ -197,6 +218,10 @@ inline Job readJob(FILE *f) {
     n = readOne<uint64_t>(f);
   job.batch = readOne<int64_t>(f);
   job.threads = readOne<int32_t>(f);
+  job.scratchBytes = readOne<uint64_t>(f);
+  job.parts.resize(readOne<uint64_t>(f));
+  for (int32_t &n : job.parts)
+    n = readOne<int32_t>(f);
   return job;
 }
 inline void writeResult(FILE *f, const JobResult &r) {

@@ -117,7 +117,8 @@ Offset<fb::Variant> MetadataWriter::variant(const CompiledVariant &v, uint32_t i
   const auto stepOffsets = b.CreateVector(v.stepOffsets);
   const Offset<flatbuffers::Vector<uint32_t>> stepCosts = v.stepCosts.empty() ? 0 : b.CreateVector(v.stepCosts);
   const std::vector<Offset<fb::Program>> programs = {
-      fb::CreateProgram(b, stepNames, stepOffsets, v.workspaceFixed, v.workspacePerBatch, v.scratchPerThread, stepCosts)};
+      fb::CreateProgram(b, stepNames, stepOffsets, v.workspaceFixed, v.workspacePerBatch, v.scratchPerThread, stepCosts,
+                        v.stepParts.empty() ? 0 : b.CreateVector(v.stepParts))};
   const auto target = b.CreateString(v.target);
   const auto placementsAt = b.CreateVectorOfStructs(placements);
   const auto programsAt = b.CreateVector(programs);

@@ -27,6 +27,9 @@ void registerCodegenDialects(DialectRegistry &registry) {
 
 namespace {
 
+/// Parts of a thread's share of a step: a thread that comes late, or is half as fast, then keeps the others waiting for a sixteenth of the step of two threads.
+constexpr uint8_t kPartsOfShare = 8;
+
 RankedTensorType tensorOf(Value v) { return cast<RankedTensorType>(v.getType()); }
 
 Error internal(std::string message) { return Error{"code generation: " + std::move(message), ErrorKind::Internal}; }
@@ -255,6 +258,7 @@ public:
       c.endStep();
       codeBudget = c.codeBudget;
       variant.stepCosts.push_back(estimateCost(target, uint64_t(double(step.macsPerBatch) * c.work), step.bytesPerBatch, c.plainLoops));
+      variant.stepParts.push_back(c.divides ? kPartsOfShare : 1);
       variant.stepNames.push_back(step.name + (detail.empty() ? "" : "_" + detail) + "_" + target.name);
     }
     if (options.onStage)

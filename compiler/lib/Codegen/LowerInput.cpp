@@ -42,7 +42,7 @@ public:
   void run() {
     int64_t tiles = (rows.width + pixels - 1) / pixels, bytes = raw ? 1 : 4, plane = rows.rows * rows.width * bytes;
     Val units = out.layout.isDynamic() ? c.batch : k.index(out.layout.shape[0]);
-    Range range = partition(k, units * k.index(rows.rows), c.thread, c.threads);
+    Range range = partition(k, units * k.index(rows.rows), c.part, c.parts);
     std::vector<std::vector<Val>> tables(rows.channels);
     if (raw)
       for (int64_t ch = 0; ch < rows.channels; ++ch)
@@ -65,7 +65,7 @@ public:
     const Layout &l = out.layout;
     if (l.channelsLast)
       emitZeroHalo(k, out.base, PlaneStrides{l.strides[0], l.strides[2], l.strides[3]}, l.shape[2], l.shape[3], l.strides[3], l.haloH, l.haloW,
-                   units, c.thread, c.threads, l.excess ? -128 : 0);
+                   units, c.part, c.parts, l.excess ? -128 : 0);
   }
 
 private:

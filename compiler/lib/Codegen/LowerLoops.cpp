@@ -74,7 +74,7 @@ private:
     const Layout &l = out.layout;
     if (l.channelsLast)
       emitZeroHalo(k, out.base, PlaneStrides{l.strides[0], l.strides[2], l.strides[3]}, l.shape[2], l.shape[3], l.strides[3], l.haloH,
-                   l.haloW, l.isDynamic() ? c.batch : k.index(l.shape[0]), c.thread, c.threads, l.excess ? -128 : 0);
+                   l.haloW, l.isDynamic() ? c.batch : k.index(l.shape[0]), c.part, c.parts, l.excess ? -128 : 0);
     return true;
   }
   Val in(unsigned i, const Index &at) { return emitElement(c, op->getOperand(i), at); }
@@ -667,7 +667,7 @@ private:
       })[0];
     };
     auto s = finishScale(scan(0, {}, k.f32c(0.0f)));
-    k.ifThen(compare(Cmp::Eq, c.thread, k.index(0)), [&] { c.storeElement(scales, {}, s.first); });
+    k.ifThen(compare(Cmp::Eq, c.part, k.index(0)), [&] { c.storeElement(scales, {}, s.first); });
     c.forEach(layout, [&](const Index &at) { store(at, code(in(0, at), s)); });
     return true;
   }

@@ -77,7 +77,7 @@ public:
     int64_t height = in.layout.shape[2], width = in.layout.shape[3];
     Type sums = k.vec(16, k.i32());
     Val images = in.layout.isDynamic() ? c.batch : k.index(in.layout.shape[0]);
-    Range range = partition(k, images, c.thread, c.threads);
+    Range range = partition(k, images, c.part, c.parts);
     k.forLoop(range.from, range.to, 1, [&](Val image) {
       Val m = factor(qx, qy, k.index(height * width));
       forChannels(k, in.layout.shape[1], 16, [&](Val ch, int64_t count) {
@@ -95,14 +95,14 @@ public:
     const Layout &l = out.layout;
     if (l.channelsLast)
       emitZeroHalo(k, out.base, PlaneStrides{l.strides[0], l.strides[2], l.strides[3]}, l.shape[2], l.shape[3], l.strides[3], l.haloH, l.haloW,
-                   l.isDynamic() ? c.batch : k.index(l.shape[0]), c.thread, c.threads, l.excess ? -128 : 0);
+                   l.isDynamic() ? c.batch : k.index(l.shape[0]), c.part, c.parts, l.excess ? -128 : 0);
   }
 
 private:
   void rows(const std::function<void(Val image, Val y)> &body) {
     int64_t height = out.layout.shape[2];
     Val images = out.layout.isDynamic() ? c.batch : k.index(out.layout.shape[0]);
-    Range range = partition(k, images * k.index(height), c.thread, c.threads);
+    Range range = partition(k, images * k.index(height), c.part, c.parts);
     k.forLoop(range.from, range.to, 1, [&](Val unit) {
       Val image = unit / k.index(height);
       body(image, unit - image * k.index(height));

@@ -264,8 +264,8 @@ Way takeWay(StepContext &c, const std::string &recipe, const std::vector<Way> &w
 void callProduct(StepContext &c, const std::string &function, Val x, Val weights, Val start, const End &end, Val residual, Val out, Val rows) {
   Val null = c.weights; // a pointer that is never read
   auto orNull = [&](Val v) { return v ? v : null; };
-  c.k.call(function, {x, weights, orNull(start), orNull(end.m), orNull(end.b), orNull(end.scale), orNull(residual), out, rows, c.thread, c.threads,
-                      orNull(end.scratch)});
+  c.k.call(function, {x, weights, orNull(start), orNull(end.m), orNull(end.b), orNull(end.scale), orNull(residual), out, rows, c.part, c.parts,
+                      c.threads, orNull(end.scratch)});
 }
 
 /// Functions shared by several steps are written before the step that calls them first.
@@ -417,6 +417,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                : transforms ? emitWinograd(c.k, "winograd" + label.substr(4), shape, *winograd, end.epilogue)
                             : emitConv(c.k, label, shape, tile, end.epilogue);
   }
+  c.divides = !looksUp; // codes of trits are made by every part
   callProduct(c, function, first, panels, start, at, residual, ov.base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   std::string costs;
   if (winograd || adds || lookup) {
@@ -525,6 +526,7 @@ std::optional<LayerChoice> lowerGroupedConv(StepContext &c, Conv op, const std::
     function = emitConv(k, "group" + std::to_string(shape.kernelH) + "x" + std::to_string(shape.kernelW) + "_" + actName(op.getX()) + (weights.trits ? "_t" : "_w8"),
                         shape, tile, end.epilogue);
   }
+  c.divides = true;
   int64_t each = taps * shape.channels * shape.outputs;
   for (int64_t g = 0; g < groups; ++g) {
     Weights own = weights;
@@ -539,7 +541,7 @@ std::optional<LayerChoice> lowerGroupedConv(StepContext &c, Conv op, const std::
     callProduct(c, function, advance(first, shape.channels), panels, start, at,
                 advance(residual.base, shape.outputs * elemBytes(residual.layout.elem)), advance(to, shape.outputs * elemBytes(out.elem)), batch);
   }
-  emitZeroHalo(k, to, shape.out, shape.outH, shape.outW, shape.out.pixel, out.haloH, out.haloW, batch, c.thread, c.threads,
+  emitZeroHalo(k, to, shape.out, shape.outH, shape.outW, shape.out.pixel, out.haloH, out.haloW, batch, c.part, c.parts,
                end.epilogue.excess ? -128 : 0);
   return describe(layer, "grouped convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(groups) + " groups of " + std::to_string(shape.channels) + " channels" +
@@ -630,6 +632,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     Detached detached(k);
     function = lookup ? emitLookupLinear(k, "lookup_" + label, shape, *lookup, end.epilogue) : emitLinear(k, label, shape, tile, end.epilogue);
   }
+  c.divides = !lookup;
   callProduct(c, function, x, panels, start, at, residual, c.view(op.getResult()).base, rows);
   if (lookup) {
     c.work = lookup->cost / lookup->directCost;
@@ -669,6 +672,7 @@ LayerChoice lowerDepthwiseDot(StepContext &c, FusedConv2dOp op, const DepthwiseS
     Detached detached(c.k);
     function = emitDepthwiseDot(c.k, "depthwise" + std::to_string(kh) + "x" + std::to_string(kw), shape, end.epilogue);
   }
+  c.divides = true;
   callProduct(c, function, first, panels, start, end, {}, out, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   LayerChoice choice;
   choice.layer = layer;
@@ -716,6 +720,7 @@ std::optional<LayerChoice> lowerDepthwise(StepContext &c, FusedConv2dOp op, cons
     Detached detached(c.k);
     function = emitDepthwise(c.k, label, shape, end.epilogue);
   }
+  c.divides = true;
   callProduct(c, function, first, panels, {}, end, residual, c.view(op.getResult()).base, x.isDynamic() ? c.batch : c.k.index(x.shape[0]));
   LayerChoice choice;
   choice.layer = layer;

@@ -157,7 +157,7 @@ public:
     else
       runDense(weights, biases);
     emitZeroHalo(k, out.base, PlaneStrides{ol.strides[0], ol.strides[2], ol.strides[3]}, ol.shape[2], ol.shape[3], ol.strides[3], ol.haloH, ol.haloW,
-                 ol.isDynamic() ? c.batch : k.index(ol.shape[0]), c.thread, c.threads);
+                 ol.isDynamic() ? c.batch : k.index(ol.shape[0]), c.part, c.parts);
     return describe(layer, depthwise ? "real depthwise convolution" : "real convolution", tile, depthwise ? "lanes are channels" : "sums in registers, lanes are channels");
   }
 
@@ -166,7 +166,7 @@ private:
   void rows(const std::function<void(Val x, Val out)> &body) {
     const Layout &xl = x.layout, &ol = out.layout;
     Val images = ol.isDynamic() ? c.batch : k.index(ol.shape[0]);
-    Range range = partition(k, images * k.index(ol.shape[2]), c.thread, c.threads);
+    Range range = partition(k, images * k.index(ol.shape[2]), c.part, c.parts);
     k.forLoop(range.from, range.to, 1, [&](Val unit) {
       Val image = unit / k.index(ol.shape[2]), y = unit - image * k.index(ol.shape[2]);
       body(k.offset(k.offset(first, image * k.index(xl.strides[0])), y * k.index(op.getStride()[0] * xl.strides[2])),
@@ -273,8 +273,8 @@ std::optional<LayerChoice> lowerRealLinear(StepContext &c, LinearOp op, const st
   int64_t each = out.unitElements() / outputs;
   Val rows = out.isDynamic() ? c.batch * k.index(each) : k.index(each);
   // Rows while every thread gets some, else blocks of outputs.
-  Val byRows = compare(Cmp::Ge, rows, c.threads);
-  auto [range, blocks] = shareEither(k, rows, product.blocks, c.thread, c.threads, byRows);
+  Val byRows = compare(Cmp::Ge, rows, c.parts);
+  auto [range, blocks] = shareEither(k, rows, product.blocks, c.part, c.parts, byRows);
   product.forBlocks(k.index(0), outputs, blocks, [&](Val panel, Val start, Val block, int64_t vectors, int64_t lanes) {
     forRowTiles(k, range, product.tile.positions, [&](Val row, int64_t positions) {
       Val at = k.offset(from, row * k.index(inputs * 4));

@@ -61,7 +61,7 @@ public:
     c.lanes = 1;
     if (l.channelsLast)
       emitZeroHalo(k, out.base, PlaneStrides{l.strides[0], l.strides[2], l.strides[3]}, l.shape[2], l.shape[3], l.strides[3], l.haloH, l.haloW,
-                   l.isDynamic() ? c.batch : k.index(l.shape[0]), c.thread, c.threads, l.excess ? -128 : 0);
+                   l.isDynamic() ? c.batch : k.index(l.shape[0]), c.part, c.parts, l.excess ? -128 : 0);
     return true;
   }
 
@@ -144,7 +144,7 @@ void VectorRows::forEach(StepContext &c, const std::function<void(const Index &)
       nest(i + 1);
     });
   };
-  Range range = partition(k, count, c.thread, c.threads);
+  Range range = partition(k, count, c.part, c.parts);
   k.forLoop(range.from, range.to, 1, [&](Val unit) {
     Val rest = unit;
     for (size_t i = shared; i-- > 1;) {

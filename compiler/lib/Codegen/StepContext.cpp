@@ -51,7 +51,8 @@ void StepContext::beginStep(const std::string &stepName) {
   weights = field(k.ptr(), offsetof(tri_kernel_args, weights));
   workspace = field(k.ptr(), offsetof(tri_kernel_args, workspace));
   batch = field(k.i64(), offsetof(tri_kernel_args, batch));
-  thread = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, thread)), k.i64());
+  part = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, part)), k.i64());
+  parts = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, parts)), k.i64());
   threads = k.signExtend(field(k.i32(), offsetof(tri_kernel_args, threads)), k.i64());
   anchor = threads.v.getDefiningOp();
 }
@@ -132,11 +133,8 @@ Val StepContext::baseOf(Value root) {
 }
 
 Val StepContext::scratch(int64_t bytes) {
-  // Each step divides the scratch area by its own need, which is at most the variant's: the parts of the threads stay disjoint.
-  int64_t own = (bytes + 63) / 64 * 64;
-  variant.scratchPerThread = std::max(variant.scratchPerThread, own);
-  Val base = k.offset(k.offset(workspace, batch * k.index(variant.workspacePerBatch)), variant.workspaceFixed);
-  return k.offset(base, thread * k.index(own));
+  variant.scratchPerThread = std::max(variant.scratchPerThread, (bytes + 63) / 64 * 64 + TRI_SCRATCH_HEADER);
+  return k.offset(k.load(k.ptr(), k.offset(args, int64_t(offsetof(tri_kernel_args, scratch))), 8), TRI_SCRATCH_HEADER);
 }
 
 Val StepContext::rawBlob(const std::string &key, std::vector<uint8_t> bytes) {
@@ -266,17 +264,17 @@ Val StepContext::roundTo(Elem elem, Val value) {
 void StepContext::forEachPrefix(const Layout &layout, unsigned dims, const std::function<void(const Index &)> &body) {
   Index at;
   if (dims == 0) {
-    k.ifThen(compare(Cmp::Eq, thread, k.index(0)), [&] { body(at); });
+    k.ifThen(compare(Cmp::Eq, part, k.index(0)), [&] { body(at); });
     return;
   }
-  // The threads share the first dimensions, as many as make enough parts.
+  // The parts share the first dimensions, as many as make enough of them.
   unsigned shared = std::min<unsigned>(dims, layout.isDynamic() || (dims > 1 && layout.shape[0] < 64) ? 2 : 1);
   if (dims == 3 && layout.shape[1] == 1)
     shared = 3;
   Val count = size(layout, 0);
   for (unsigned d = 1; d < shared; ++d)
     count = count * size(layout, d);
-  Range range = partition(k, count, thread, threads);
+  Range range = partition(k, count, part, parts);
   std::function<void(unsigned)> nest = [&](unsigned d) {
     if (d == dims) {
       body(at);

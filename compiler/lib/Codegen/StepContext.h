@@ -88,12 +88,13 @@ public:
   std::function<size_t(std::string recipe, std::vector<std::string> ways)> chooseWay;
   bool plainLoops = false;                          ///< element by element, no vectors
   int64_t lanes = 1;                                ///< elements that an index with a lane dimension means
+  bool divides = false;                             ///< a thread's share may be cut into parts at little cost
   double work = 1.0;                                ///< of the step, estimated, beside what its counted products would cost directly
   std::optional<std::pair<unsigned, DType>> guard;  ///< the input dtype that this copy of the step is for
 
   void beginStep(const std::string &name);
   void endStep();
-  Val args, weights, workspace, batch, thread, threads;
+  Val args, weights, workspace, batch, part, parts, threads;
 
   // ---- Addresses -------------------------------------------------------------------------------------------------------
   View view(mlir::Value v);
@@ -101,7 +102,7 @@ public:
   Val baseOf(mlir::Value root);
   Val inputPointer(unsigned index);
   Val outputPointer(unsigned index);
-  /// This thread's scratch; the variant keeps the largest request.
+  /// This thread's scratch, behind its header; the variant keeps the largest request.
   Val scratch(int64_t bytes);
   /// The address of a blob in the arena.
   Val rawBlob(const std::string &key, std::vector<uint8_t> bytes);

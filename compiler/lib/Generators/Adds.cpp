@@ -1,8 +1,8 @@
 // The code around weights as code.
 //
-//   for a band of rows                          its planes and results stay in the second-level cache; threads share bands, outputs, or both
+//   for a band of rows                          its planes and results stay in the second-level cache; parts share bands, outputs, or both
 //     planes[channel][pixel] = x                words, from bytes [pixel][channel], rows with their halo one after the other
-//     for a group of outputs                    a group that two threads need is computed by both: groups are no multiples of 16 outputs
+//     for a group of outputs                    a group that two parts need is computed by both: groups are no multiples of 16 outputs
 //       for a chunk of inputs, for a vector     the chunk's function: sums[chunk][vector][output][pixel]; the next function is fetched meanwhile
 //       for an output, for two vectors          the chunks' sums together, the usual end: results[channel][pixel]
 //     out = results                             bytes [pixel][channel] again
@@ -70,16 +70,18 @@ public:
 
   void emit() {
     int64_t bands = shape.outH / choice.bandRows, tiles = shape.outputs / kTile;
-    // As instructions: the sums of 16 outputs, and the planes of a band, which all who share its outputs make.
+    // As instructions: the sums of 16 outputs, and the planes of a band, which all threads that share its outputs make.
     int64_t work = kTile * int64_t(layout.ko) * layout.ki * choice.blocks / 2, toPlanes = int64_t(planeInstructions(shape, choice.bandRows, layout.pitch));
-    auto [band, tile] = shareOut(k, args[PaRows] * k.index(bands), tiles, args[PaThread], args[PaThreads], [&](Val ownBands, Val ownTiles) {
-      return ownBands * (ownTiles * k.index(work) + k.index(toPlanes));
+    auto [band, tile] = shareOut(k, args[PaRows] * k.index(bands), tiles, args, [&](Val ownBands, Val ownTiles) {
+      // The parts beside each other that one thread does make them once; everything times `tiles` times the number of parts.
+      Val makes = maxOf(ownTiles * args[PaParts], k.index(tiles) * args[PaThreads]);
+      return ownBands * (ownTiles * k.index(tiles * work) * args[PaParts] + makes * k.index(toPlanes));
     });
     Range output = {tile.from * k.index(kTile), tile.to * k.index(kTile)};
     k.forLoop(band.from, band.to, 1, [&](Val unit) {
       Val image = unit / k.index(bands), y = (unit - image * k.index(bands)) * k.index(choice.bandRows);
       auto placeOf = [&](Val pointer, const PlaneStrides &s) { return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)); };
-      widen(placeOf(args[PaX], shape.x));
+      unlessKept(k, planes, 0, unit + k.index(1), [&] { widen(placeOf(args[PaX], shape.x)); });
       if (epilogue.residual != Epilogue::Residual::None)
         readResiduals(placeOf(args[PaResidual], shape.residual), output);
       k.forLoop(output.from / k.index(group), (output.to + k.index(group - 1)) / k.index(group), 1, [&](Val g) {
@@ -293,8 +295,8 @@ std::string emitAdds(KernelBuilder &k, const std::string &label, const ConvShape
   own.functionBytes = ceilDiv(ceilDiv(choice.functionBytes, 64), choice.blocks) * choice.blocks * 64;
   return productKernel(k, label, Recipe("adds", shape, own, actUnsigned, excess, epilogue), [&](const std::vector<Val> &args) {
     Adds(k, shape, own, actUnsigned, excess, epilogue, args).emit();
-    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
-                 args[PaThreads], epilogue.excess ? -128 : 0);
+    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaPart],
+                 args[PaParts], epilogue.excess ? -128 : 0);
   });
 }
 

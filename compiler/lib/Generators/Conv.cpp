@@ -1,7 +1,7 @@
 // Direct convolution and linear layers on the register tile.
 //
 //   for a block of NR channels                 weights of one block stay in the first-level cache
-//     for a row of the output (all images)     threads share rows, blocks, or both (Share.cpp)
+//     for a row of the output (all images)     parts share rows, blocks, or both (Share.cpp)
 //       for P pixels of the row                the last tile overlaps its neighbour instead of having a size of its own
 //
 // Where words are multiplied and a window's rows are short (the first layer of a network), rows are outermost instead: what one row of the
@@ -70,7 +70,7 @@ static int64_t panelBytes(const DotSpec &dot, const Reduction &reduction) {
 std::string productKernel(KernelBuilder &k, const std::string &stem, const Recipe &recipe,
                           const std::function<void(const std::vector<Val> &)> &write) {
   llvm::SmallVector<Type> types(PaCount, k.ptr());
-  types[PaRows] = types[PaThread] = types[PaThreads] = k.i64();
+  types[PaRows] = types[PaPart] = types[PaParts] = types[PaThreads] = k.i64();
   return k.kernel(stem, recipe.text(), types, write);
 }
 
@@ -104,7 +104,7 @@ TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const
 }
 
 void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
-                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads, int64_t fill) {
+                  int64_t haloH, int64_t haloW, Val batch, Val part, Val parts, int64_t fill) {
   if (haloH == 0 && haloW == 0)
     return;
   auto zero = [&](Val at, int64_t bytes) {
@@ -115,7 +115,7 @@ void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_
       k.storeLanes(zeros, bytes - whole, k.offset(at, whole));
   };
   int64_t rows = height + 2 * haloH;
-  Range range = partition(k, batch * k.index(rows), thread, threads);
+  Range range = partition(k, batch * k.index(rows), part, parts);
   Val first = k.offset(out, -haloH * strides.row - haloW * pixelBytes);
   k.forLoop(range.from, range.to, 1, [&](Val unit) {
     Val image = unit / k.index(rows), row = unit - image * k.index(rows);
@@ -154,11 +154,11 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
   Reduction reduction = convReduction(shape, dot);
   int64_t panel = panelBytes(dot, reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
   int64_t positions = tile.positions, tiles = (shape.outW + positions - 1) / positions;
-  Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
+  Val part = args[PaPart], parts = args[PaParts], rows = args[PaRows] * k.index(shape.outH);
 
-  // The products of a row by a block, and the bytes of a panel and of a row that a thread reads, each as long as 0.6 additions.
+  // The products of a row by a block, and the bytes of a panel and of a row that a part reads, each as long as 0.6 additions.
   int64_t work = int64_t(directInstructions(k.target(), shape, tile, 1) * 10) / (shape.outH * blocks);
-  auto [row, block] = shareOut(k, rows, blocks, thread, threads, [&](Val ownRows, Val ownBlocks) {
+  auto [row, block] = shareOut(k, rows, blocks, args, [&](Val ownRows, Val ownBlocks) {
     return ownRows * ownBlocks * k.index(work) + ownBlocks * k.index(panel * 6) + ownRows * k.index(shape.strideH * shape.x.row * 6);
   });
 
@@ -224,8 +224,8 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
       });
     });
   }
-  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread,
-               threads, epilogue.excess ? -128 : 0);
+  emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], part,
+               parts, epilogue.excess ? -128 : 0);
 }
 
 std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile,
@@ -271,8 +271,8 @@ static void writeLinear(KernelBuilder &k, const LinearShape &shape, const TileCh
     return writeTwoBitLinear(k, shape, tile, epilogue, args);
   const DotSpec &dot = tile.dot;
   int64_t panel = panelBytes(dot, shape.reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
-  Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows];
-  auto [row, block] = shareEither(k, rows, blocks, thread, threads, compare(Cmp::Ge, rows, threads * k.index(tile.positions)));
+  Val part = args[PaPart], parts = args[PaParts], rows = args[PaRows];
+  auto [row, block] = shareEither(k, rows, blocks, part, parts, compare(Cmp::Ge, rows, parts * k.index(tile.positions)));
 
   forBlocks(k, dot, shape.storedChannels, block.from, block.to, [&](Val index, int64_t vectors, int64_t lanes) {
     TilePointers base = blockPointers(k, args, dot, panel, epilogue, index);

@@ -33,7 +33,7 @@ static void writeDepthwise(KernelBuilder &k, const DepthwiseShape &shape, const 
   int64_t taps = conv.kernelH * conv.kernelW, tiles = (conv.outW + positions - 1) / positions;
   Type word = narrow ? k.i16() : k.i32();
   Type words = k.vec(lanes, word);
-  Range range = partition(k, args[PaRows] * k.index(conv.outH), args[PaThread], args[PaThreads]);
+  Range range = partition(k, args[PaRows] * k.index(conv.outH), args[PaPart], args[PaParts]);
 
   auto tile = [&](Val x, Val out, Val residual, Val weights, Val m, Val b, int64_t channels) {
     std::vector<Val> acc(positions, k.constantInt(words, 0));
@@ -80,8 +80,8 @@ static void writeDepthwise(KernelBuilder &k, const DepthwiseShape &shape, const 
     if (rest > 0)
       block(k.index(whole), rest);
   });
-  emitZeroHalo(k, args[PaOut], conv.out, conv.outH, conv.outW, conv.out.pixel, conv.haloH, conv.haloW, args[PaRows], args[PaThread],
-               args[PaThreads], epilogue.excess ? -128 : 0);
+  emitZeroHalo(k, args[PaOut], conv.out, conv.outH, conv.outW, conv.out.pixel, conv.haloH, conv.haloW, args[PaRows], args[PaPart],
+               args[PaParts], epilogue.excess ? -128 : 0);
 }
 
 std::string emitDepthwise(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue) {

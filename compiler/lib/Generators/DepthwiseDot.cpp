@@ -39,7 +39,7 @@ public:
 
   void emit(const std::vector<Val> &args) {
     int64_t units = (conv.outH + together - 1) / together, blockBytes = kVectors * conv.kernelW * 64;
-    Range range = partition(k, args[PaRows] * k.index(units), args[PaThread], args[PaThreads]);
+    Range range = partition(k, args[PaRows] * k.index(units), args[PaPart], args[PaParts]);
     auto block = [&](Val index, int64_t channels) {
       Val first = index * k.index(kDepthwiseDotChannels);
       weights = k.offset(args[PaWeights], index * k.index(blockBytes));
@@ -174,7 +174,7 @@ std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const D
   return productKernel(k, label + "_dot", Recipe("depthwise dot", own, epilogue), [&](const std::vector<Val> &args) {
     const ConvShape &c = own.conv;
     DepthwiseDot(k, own, epilogue).emit(args);
-    emitZeroHalo(k, args[PaOut], c.out, c.outH, c.outW, c.out.pixel, c.haloH, c.haloW, args[PaRows], args[PaThread], args[PaThreads],
+    emitZeroHalo(k, args[PaOut], c.out, c.outH, c.outW, c.out.pixel, c.haloH, c.haloW, args[PaRows], args[PaPart], args[PaParts],
                  epilogue.excess ? -128 : 0);
   });
 }

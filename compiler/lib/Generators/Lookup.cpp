@@ -82,9 +82,9 @@ public:
   void conv(const ConvShape &shape) {
     int64_t blocks = ceilDiv(shape.storedChannels, choice.nr()), bands = ceilDiv(shape.outH, g.bandRows);
     int64_t positions = choice.positions, tiles = ceilDiv(shape.outW, positions);
-    Val thread = args[PaThread], threads = args[PaThreads], rows = args[PaRows] * k.index(shape.outH);
-    Val byRows = compare(Cmp::Ge, rows, threads * k.index(kThreadRows)) | compare(Cmp::Gt, threads, k.index(blocks));
-    auto [row, block] = shareEither(k, rows, blocks, thread, threads, byRows);
+    Val part = args[PaPart], parts = args[PaParts], rows = args[PaRows] * k.index(shape.outH);
+    Val byRows = compare(Cmp::Ge, rows, parts * k.index(kThreadRows)) | compare(Cmp::Gt, parts, k.index(blocks));
+    auto [row, block] = shareEither(k, rows, blocks, part, parts, byRows);
     auto bandOf = [&](Val r) {
       Val image = r / k.index(shape.outH);
       return image * k.index(bands) + (r - image * k.index(shape.outH)) / k.index(g.bandRows);
@@ -125,14 +125,14 @@ public:
       });
     };
     k.ifThen(compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to), work);
-    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], thread, threads,
+    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], part, parts,
                  epilogue.excess ? -128 : 0);
   }
 
   void linear(const LinearShape &shape) {
     int64_t blocks = ceilDiv(shape.storedChannels, choice.nr());
-    Val byRows = compare(Cmp::Ge, args[PaRows], args[PaThreads] * k.index(choice.positions));
-    auto [row, block] = shareEither(k, args[PaRows], blocks, args[PaThread], args[PaThreads], byRows);
+    Val byRows = compare(Cmp::Ge, args[PaRows], args[PaParts] * k.index(choice.positions));
+    auto [row, block] = shareEither(k, args[PaRows], blocks, args[PaPart], args[PaParts], byRows);
     k.forLoop(row.from, row.to, kRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(kRows));
       k.forLoop(k.index(0), count, 1, [&](Val r) { pack(k.offset(args[PaX], (first + r) * k.index(shape.xRow)), codesOfRow(r), shape.inputs); });

@@ -18,18 +18,25 @@ std::string productKernel(KernelBuilder &k, const std::string &stem, const Recip
 void forBlocks(KernelBuilder &k, const DotSpec &dot, int64_t stored, Val from, Val to,
                const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body);
 
-/// What a thread does of rows by blocks of channels; perhaps nothing.
+/// A part's rows by blocks of channels; perhaps nothing.
 struct Share {
   Range rows, blocks;
 };
-/// Shares rows by blocks among threads as a grid: some threads beside each other share the blocks, groups of them the rows. Of the grids that
-/// come into question the one whose busiest thread has the least `cost(its rows, its blocks)`; of equals the one with the fewest threads side by side.
-Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, const std::function<Val(Val rows, Val blocks)> &cost);
+/// Shares rows by blocks among the parts of a step as a grid: some parts beside each other share the blocks, groups of them the rows. Of the grids that
+/// come into question the one that takes the threads least time, by the `cost(its rows, its blocks)` of the largest part; parts may be left with nothing
+/// to do where more of them cost more. `args`: of the product.
+Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, const std::vector<Val> &args, const std::function<Val(Val rows, Val blocks)> &cost);
 
-/// The grid of `beside` threads beside each other in each of `groups` groups. Threads that fill no group are left without rows.
-Share shareGrid(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val beside, Val groups);
+/// The grid of `beside` parts beside each other in each of `groups` groups. Parts that fill no group are left without rows.
+Share shareGrid(KernelBuilder &k, Val rows, int64_t blocks, Val part, Val beside, Val groups);
 /// Rows where `byRows`, else blocks.
-Share shareEither(KernelBuilder &k, Val rows, int64_t blocks, Val thread, Val threads, Val byRows);
+Share shareEither(KernelBuilder &k, Val rows, int64_t blocks, Val part, Val parts, Val byRows);
+
+/// What this thread made in its last part of the step and need not make again: `make` runs unless word `word` (below TRI_SCRATCH_HEADER / 8) of the
+/// thread's scratch is `key`, and then it is. A key is never 0.
+void unlessKept(KernelBuilder &k, Val scratch, int64_t word, Val key, const std::function<void()> &make);
+/// The key of a range that is not empty.
+Val keyOf(KernelBuilder &k, const Range &range);
 
 /// The pointers of a block of channels: weights, factors, and the first output and residual.
 TilePointers blockPointers(KernelBuilder &k, const std::vector<Val> &args, const DotSpec &dot, int64_t panel, const Epilogue &epilogue,

@@ -64,10 +64,10 @@ bool twoBitPays(const TargetDesc &target, const ConvShape &shape, const TileChoi
                 double most);
 
 /// The arguments of a product function, in order. Unused pointers are null.
-enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaThread, PaThreads, PaScratch, PaCount };
+enum ProductArgument { PaX, PaWeights, PaStart, PaM, PaB, PaScale, PaResidual, PaOut, PaRows, PaPart, PaParts, PaThreads, PaScratch, PaCount };
 
 /// Write (once) the function for a shape and return its name. `label` begins the name: "conv3x3_u8_t".
-/// PaRows is the batch for convolutions, the number of rows for linear layers.
+/// PaRows is the batch for convolutions, the number of rows for linear layers. A call does part PaPart of PaParts, which PaThreads threads do.
 std::string emitConv(KernelBuilder &k, const std::string &label, const ConvShape &shape, const TileChoice &tile, const Epilogue &epilogue);
 std::string emitLinear(KernelBuilder &k, const std::string &label, const LinearShape &shape, const TileChoice &tile,
                        const Epilogue &epilogue);
@@ -93,20 +93,20 @@ std::string twoBitTileName(const LinearShape &shape, const TileChoice &tile);
 /// The body of emitLinear's function. PaStart: 128 * sum(w) for unsigned codes, -128 * sum(w) for signed ones.
 void writeTwoBitLinear(KernelBuilder &k, const LinearShape &shape, const TileChoice &tile, const Epilogue &epilogue, const std::vector<Val> &args);
 
-/// Part `thread` of `threads` of 0..count.
+/// Part `part` of `parts` of 0..count.
 struct Range {
   Val from, to;
 };
-Range partition(KernelBuilder &k, Val count, Val thread, Val threads);
+Range partition(KernelBuilder &k, Val count, Val part, Val parts);
 
 /// Covers rows by tiles of at most `positions` rows, of several heights the one that costs least for their number; the last tile overlaps
 /// its neighbour. `known`: about how many rows there are, if that is known.
 void forRowTiles(KernelBuilder &k, const Range &rows, int64_t positions, const std::function<void(Val row, int64_t positions)> &body,
                  int64_t known = 0);
 
-/// Fills the halo of an NHWC tensor with zeros, or what stands for them; the parts of all threads together cover it. `out` is at element
+/// Fills the halo of an NHWC tensor with zeros, or what stands for them; all parts together cover it. `out` is at element
 /// (0, 0, 0).
 void emitZeroHalo(KernelBuilder &k, Val out, const PlaneStrides &strides, int64_t height, int64_t width, int64_t pixelBytes,
-                  int64_t haloH, int64_t haloW, Val batch, Val thread, Val threads, int64_t fill = 0);
+                  int64_t haloH, int64_t haloW, Val batch, Val part, Val parts, int64_t fill = 0);
 
 } // namespace triton

@@ -27,7 +27,7 @@ public:
 
   void emit() {
     int64_t nr = dot.nr(), blocks = (shape.storedChannels + nr - 1) / nr;
-    Range block = partition(k, k.index(blocks), args[PaThread], args[PaThreads]);
+    Range block = partition(k, k.index(blocks), args[PaPart], args[PaParts]);
     if (shape.rows > 0)
       return shape.rows < kFewRows ? fewRows(block) : shape.rows <= kBatchRows ? batchRows(block) : manyRows();
     Val few = compare(Cmp::Lt, args[PaRows], k.index(kFewRows)), batch = compare(Cmp::Le, args[PaRows], k.index(kBatchRows));
@@ -217,7 +217,7 @@ private:
 
   void batchRows(const Range &range) {
     Val prepared = args[PaScratch], totals = k.offset(prepared, std::min(kBatchRows, shape.rows > 0 ? shape.rows : kBatchRows) * preparedRow(inputs));
-    prepareRows(k.index(0), rowCount(), prepared, totals);
+    unlessKept(k, prepared, 0, rowCount(), [&] { prepareRows(k.index(0), rowCount(), prepared, totals); });
     forBlocks(range, [&](Val block, int64_t vectors, int64_t lanes) {
       Val weights = k.offset(args[PaWeights], block * k.index(panel));
       auto tileAt = [&](Val row, int64_t count) {
@@ -293,9 +293,9 @@ private:
 
   void manyRows() {
     int64_t units = ceilDiv(shape.storedChannels, kVectors * 16), most = mostPrepared(shape);
-    // Threads share the units; if there are more threads than units they share the rows, too.
-    Val threads = args[PaThreads], groupsOfRows = maxOf(minOf(threads / k.index(units), rowCount() / k.index(24)), k.index(1));
-    auto [row, unit] = shareGrid(k, rowCount(), units, args[PaThread], threads / groupsOfRows, groupsOfRows);
+    // Parts share the units; if there are more parts than units they share the rows, too.
+    Val among = args[PaParts], groupsOfRows = maxOf(minOf(among / k.index(units), rowCount() / k.index(24)), k.index(1));
+    auto [row, unit] = shareGrid(k, rowCount(), units, args[PaPart], among / groupsOfRows, groupsOfRows);
     Val count = row.to - row.from, parts = (count + k.index(most - 1)) / k.index(most);
     k.forLoop(k.index(0), parts, 1, [&](Val i) {
       Range part = partition(k, count, i, parts);
@@ -309,7 +309,7 @@ private:
     Pieces pieces(k.target(), inputs);
     Val prepared = args[PaScratch], totals = k.offset(prepared, most * preparedRow(inputs)), weights = k.offset(prepared, preparedBytes(shape, most));
     Val waiting = k.offset(weights, pieces.bytes()), count = range.to - range.from;
-    prepareRows(range.from, range.to, prepared, totals);
+    unlessKept(k, prepared, 0, keyOf(k, range), [&] { prepareRows(range.from, range.to, prepared, totals); });
     forUnits(units, [&](Val block, int64_t vectors, int64_t lanes) {
       int64_t height = kHeights[vectors];
       Val panels = k.offset(args[PaWeights], block * k.index(panel));

@@ -10,11 +10,16 @@
 //       for a tile                                A M A', the division, the usual end of a tile
 #include "WinogradCosts.h"
 
+#include "artifact/kernel_abi.h"
+
 using namespace mlir;
 
 namespace triton {
 
 namespace {
+
+/// U is kept of so many blocks at most: a byte each in the header of the scratch, behind the word for V.
+constexpr int64_t kKeptBytes = 8, kKeptBlocks = TRI_SCRATCH_HEADER - kKeptBytes;
 
 class Winograd {
 public:
@@ -31,13 +36,22 @@ public:
     auto panelOf = [&](Val index) { return k.offset(args[PaWeights], index * k.index(g.panel)); };
     Val none = k.index(0), allSteps = k.index(g.steps);
     if (g.keepsU)
-      eachBlock([&](Val index, int64_t vectors, int64_t) { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); });
+      eachBlock([&](Val index, int64_t vectors, int64_t) {
+        auto make = [&] { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); };
+        if (g.blocks > kKeptBlocks)
+          return make();
+        Val kept = k.offset(args[PaScratch], index + k.index(kKeptBytes - TRI_SCRATCH_HEADER));
+        k.ifThen(compare(Cmp::Eq, k.zeroExtend(k.load(k.i8(), kept), k.i32()), k.i32c(0)), [&] {
+          make();
+          k.store(k.constantInt(k.i8(), 1), kept);
+        });
+      });
     else if (form.bytes())
       k.ifThen(compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to),
                [&] { transformWeights(panelOf(block.from), uOf(none), dot.vectors, none, allSteps); });
     k.forLoop(row.from, row.to, choice.groupRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(choice.groupRows));
-      transformInput(first, count);
+      unlessKept(k, args[PaScratch], 0, keyOf(k, {first, first + count}), [&] { transformInput(first, count); });
       eachBlock([&](Val index, int64_t vectors, int64_t lanes) {
         TilePointers at = blockPointers(k, args, dot, g.panel, epilogue, index);
         if (form.bytes() || dot.excess)
@@ -67,12 +81,16 @@ private:
   Type i32s() { return k.vec(dot.lanes, k.i32()); }
   Val scratch(int64_t at) { return k.offset(args[PaScratch], at); }
 
-  /// Threads that share rows of tiles make U of all their blocks each, those that share blocks of channels V of all their rows.
+  /// Parts that share rows of tiles make U of all their blocks each, those that share blocks of channels V of all their rows, unless the thread has
+  /// kept it: U of all blocks, V of one group. All costs times blocks times parts.
   Share shares(Val rows) {
     WinogradCosts costs(k.target(), shape, choice);
-    return shareOut(k, rows, g.blocks, args[PaThread], args[PaThreads], [&](Val ownRows, Val ownBlocks) {
-      Val timesU = costs.keepsU ? k.index(1) : (ownRows + k.index(choice.groupRows - 1)) / k.index(choice.groupRows);
-      return ownRows * k.index(costs.row) + ownBlocks * (ownRows * k.index(costs.rowBlocks / g.blocks) + timesU * k.index(costs.allBlocks / g.blocks));
+    Val parts = args[PaParts], threads = args[PaThreads];
+    return shareOut(k, rows, g.blocks, args, [&](Val ownRows, Val ownBlocks) {
+      Val groups = (ownRows + k.index(choice.groupRows - 1)) / k.index(choice.groupRows);
+      Val timesV = select(compare(Cmp::Eq, groups, k.index(1)), maxOf(ownBlocks * parts, threads * k.index(g.blocks)), parts * k.index(g.blocks));
+      return ownRows * (k.index(costs.row) * timesV + k.index(costs.rowBlocks) * ownBlocks * parts) +
+             k.index(costs.allBlocks) * ownBlocks * (costs.keepsU ? threads : groups * parts);
     });
   }
 
@@ -367,7 +385,7 @@ private:
           at.residual = k.offset(to.residual, i * shape.residual.row + first * dot.lanes * epilogue.residualBytes());
         emitTileEnd(k, epilogue, sums, at, dot.lanes, form.tile, count, lanesOfLast);
       };
-      // Rows that the tile above has are its: it may belong to another thread.
+      // Rows that the tile above has are its: it may belong to another part.
       if (shape.outH % form.tile && i < form.tile - 1)
         k.ifThen(compare(Cmp::Ge, place.y + k.index(i), place.nominal), row);
       else
@@ -393,8 +411,8 @@ std::string emitWinograd(KernelBuilder &k, const std::string &label, const ConvS
   own.cost = own.directCost = 0; // why this way was taken changes no code
   return productKernel(k, label + "_" + own.tile.name(), Recipe("winograd", shape, own, epilogue), [&](const std::vector<Val> &args) {
     Winograd(k, shape, own, epilogue, args).emit();
-    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaThread],
-                 args[PaThreads], epilogue.excess ? -128 : 0);
+    emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaPart],
+                 args[PaParts], epilogue.excess ? -128 : 0);
   });
 }
 

@@ -69,7 +69,8 @@ TEST(RoundTrip, EverythingComesBack) {
   EXPECT_EQ(variant.choices()->Get(0)->reason()->str(), "one row at a time");
   const fb::Program &program = *variant.programs()->Get(0);
   for (uint32_t i = 0; i < 6; ++i) EXPECT_EQ(program.step_offsets()->Get(i), source.variants[0].stepOffsets[i]);
-  EXPECT_EQ(program.scratch_per_thread(), 64u);
+  EXPECT_EQ(program.scratch_per_thread(), 128u);
+  EXPECT_EQ(program.step_parts(), nullptr);
   ASSERT_EQ(m.input_digests()->size(), 1u);
   EXPECT_EQ(m.input_digests()->Get(0)->blake3()->Get(0), 0xaf);
   std::vector<uint8_t> elf(variant.code_bytes());
@@ -77,6 +78,14 @@ TEST(RoundTrip, EverythingComesBack) {
   artifact::Problem problem;
   EXPECT_TRUE(artifact::readCode(read.container, m, variant, elf.data(), image, problem)) << problem.message;
   EXPECT_EQ(elf, source.variants[0].elf);
+}
+
+TEST(RoundTrip, PartsOfStepsComeBackOneForEachStep) {
+  const ReadArtifact read(test::written(test::tallyModel(8, 1000)));
+  ASSERT_TRUE(read.model) << read.problem.message;
+  const fb::Program &program = *read.model->variants()->Get(0)->programs()->Get(0);
+  ASSERT_EQ(program.step_parts()->size(), 3u);
+  EXPECT_EQ(program.step_parts()->Get(1), 8u);
 }
 
 TEST(RoundTrip, TheSameModelGivesTheSameBytes) { EXPECT_EQ(test::written(test::denseModel()), test::written(test::denseModel())); }

@@ -110,7 +110,7 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
     function = emitConv(k, "conv", shape, tile, epilogue);
   Val args = k.begin("step", {k.ptr()}, k.i32(), false)[0];
   Val pointer = k.load(k.ptr(), args), one = k.index(1), zero = k.index(0);
-  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one, pointer});
+  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, one, zero, one, one, pointer});
   k.end(k.i32c(0));
   return assemblyOf(*module, target);
 }
@@ -135,7 +135,7 @@ std::string linearAssembly(const TargetDesc &target, int64_t inputs, int64_t out
   std::string function = emitLinear(k, "linear", shape, tile, epilogue);
   std::vector<Val> args = k.begin("step", {k.ptr(), k.i64()}, k.i32(), false);
   Val pointer = k.load(k.ptr(), args[0]), one = k.index(1), zero = k.index(0);
-  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, args[1], zero, one, pointer});
+  k.call(function, {pointer, pointer, pointer, pointer, pointer, pointer, pointer, pointer, args[1], zero, one, one, pointer});
   k.end(k.i32c(0));
   return assemblyOf(*module, target);
 }

@@ -29,9 +29,9 @@ TEST(KernelBuilder, OffsetsOfAnySizeAreKept) {
     mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
     KernelBuilder k(*module, *target);
     auto args = k.begin("step", {k.ptr()}, k.i32(), false);
-    Val out = k.load(k.ptr(), k.load(k.ptr(), k.offset(args[0], 24)));
+    Val out = k.load(k.ptr(), k.load(k.ptr(), k.offset(args[0], offsetof(tri_kernel_args, outputs))));
     // The pointer is moved by as much as a value that nobody knows when compiling (the batch) and back by a constant.
-    Val unknown = k.load(k.i64(), k.offset(args[0], 32));
+    Val unknown = k.load(k.i64(), k.offset(args[0], offsetof(tri_kernel_args, batch)));
     for (size_t i = 0; i < offsets.size(); ++i) {
       Val away = k.offset(out, k.index(0) - unknown * k.index(offsets[i]));
       k.store(k.addressOf(k.offset(away, offsets[i])) - k.addressOf(out), k.offset(out, int64_t(i) * 8));

@@ -57,12 +57,13 @@ void checkLinear(const TargetDesc &target, const LinearCase &c, int32_t threads)
   tri_panel_layout layout = {uint32_t(c.outputs), 1, uint32_t(c.inputs), uint32_t(nr), uint32_t(kr)};
   size_t panelBytes = (tri_panel_bytes(&layout) + 63) / 64 * 64;
   auto args = k.begin("step", {k.ptr()}, k.i32(), false);
-  Val weights = k.load(k.ptr(), args[0]), inputs = k.load(k.ptr(), k.offset(args[0], 16)), outputs = k.load(k.ptr(), k.offset(args[0], 24));
-  Val thread = k.signExtend(k.load(k.i32(), k.offset(args[0], 40)), k.i64());
-  Val all = k.signExtend(k.load(k.i32(), k.offset(args[0], 44)), k.i64());
-  Val x = k.load(k.ptr(), inputs), out = k.load(k.ptr(), outputs), batch = k.load(k.i64(), k.offset(args[0], 32));
+  Val weights = k.load(k.ptr(), args[0]), inputs = k.load(k.ptr(), k.offset(args[0], offsetof(tri_kernel_args, inputs)));
+  Val outputs = k.load(k.ptr(), k.offset(args[0], offsetof(tri_kernel_args, outputs)));
+  Val part = k.signExtend(k.load(k.i32(), k.offset(args[0], offsetof(tri_kernel_args, part))), k.i64());
+  Val all = k.signExtend(k.load(k.i32(), k.offset(args[0], offsetof(tri_kernel_args, parts))), k.i64());
+  Val x = k.load(k.ptr(), inputs), out = k.load(k.ptr(), outputs), batch = k.load(k.i64(), k.offset(args[0], offsetof(tri_kernel_args, batch)));
   Val start = k.offset(weights, panelBytes);
-  k.call(function, {x, weights, start, start, start, start, start, out, batch, thread, all, start});
+  k.call(function, {x, weights, start, start, start, start, start, out, batch, part, all, all, start});
   k.end(k.i32c(0));
   auto code = emitSharedObject(*module.op, target, CodegenOptions{});
   ASSERT_TRUE(bool(code)) << code.error().message;

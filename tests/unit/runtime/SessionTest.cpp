@@ -128,6 +128,40 @@ TEST_P(SessionThreads, ABarrierStandsBetweenSteps) {
   for (int run = 0; run < 3; ++run) EXPECT_EQ(relay(session), 1000 * GetParam());
 }
 
+static std::array<int32_t, 4> tally(tri_session *session) {
+  std::array<int32_t, 4> tallies{};
+  const tri_output output = {tallies.data(), sizeof tallies, TRI_INT32, 0};
+  const tri_run_args args = {nullptr, &output, 0, 1, 1, nullptr, 0, 0};
+  EXPECT_EQ(tri_session_run(session, &args, nullptr), TRI_OK);
+  return tallies;
+}
+
+/// A step of 100 us a thread, cut into parts of at least fifteen.
+TEST_P(SessionThreads, TakeEachPartOnce) {
+  for (uint8_t most : {uint8_t(1), uint8_t(3), uint8_t(8), uint8_t(200)}) {
+    const ModelPointer model = openModel(test::tallyModel(most, uint32_t(100000 * GetParam())));
+    const SessionPointer session = createSession(model, 1, GetParam());
+    const int32_t each = GetParam() == 1 ? 1 : std::min<int32_t>(most, 6);
+    for (int run = 0; run < 20; ++run) {
+      const auto [once, parts, threads, longest] = tally(session.get());
+      EXPECT_EQ(once, each * GetParam());
+      EXPECT_EQ(parts, each * GetParam());
+      EXPECT_EQ(threads, GetParam());
+      EXPECT_GE(longest, each); // who does fewer leaves them to another
+      EXPECT_LE(longest, each * GetParam());
+    }
+  }
+}
+
+TEST(Session, TheHostsThreadsTakeOnePartEach) {
+  const ModelPointer model = openModel(test::tallyModel(8, 300000));
+  const tri_parallel_for serial = [](void *, void (*body)(void *, int32_t), void *argument, int32_t count) {
+    for (int32_t i = count - 1; i >= 0; --i) body(argument, i);
+  };
+  const SessionPointer session = createSession(model, 1, 3, serial);
+  EXPECT_EQ(tally(session.get()), (std::array<int32_t, 4>{3, 3, 3, 1}));
+}
+
 #if defined(__linux__)
 TEST_P(SessionThreads, MayRunWhereTheHostMay) {
   // Threads that move out of each other's way give their affinity back; the caller's is never touched.
@@ -381,8 +415,8 @@ TEST(Session, SizesAreTold) {
   EXPECT_EQ(tri_session_input_bytes(session.get(), 0, TRI_UINT8, INT64_MAX), 0u);
   EXPECT_EQ(tri_session_output_bytes(session.get(), 0, 3), 48u);
   EXPECT_EQ(tri_session_output_bytes(session.get(), 1, 3), 8u);
-  // 3 * 64 of activations, 2 * 64 of scratch, and copies of 96, 48 and 8 bytes.
-  EXPECT_EQ(tri_session_workspace_bytes(session.get()), 192u + 128 + 96 + 48 + 8);
+  // 3 * 64 of activations, 2 * 128 of scratch, and copies of 96, 48 and 8 bytes.
+  EXPECT_EQ(tri_session_workspace_bytes(session.get()), 192u + 256 + 96 + 48 + 8);
 }
 
 TEST(Session, CodeRunsInTheDefaultFloatModeAndTheCallersIsRestored) {

@@ -97,7 +97,8 @@ CompiledModel test::denseModel(const std::string &target) {
   panels.arenaBytes = 32;
   variant.placements = {copy, panels}; // not in order: the writer sorts
   variant.arenaBytes = 128;
-  variant.workspacePerBatch = variant.scratchPerThread = 64;
+  variant.workspacePerBatch = 64;
+  variant.scratchPerThread = 128;
   variant.choices = {{"fc", "gemv", "panels 4x4", "one row at a time"}};
   model.parameters = 36;
   model.weightTrits = 32;
@@ -127,6 +128,18 @@ CompiledModel test::relayModel(int rounds) {
   }
   addStep(model, "relay_end");
   model.variants[0].workspaceFixed = 2 * 256 * 64;
+  return model;
+}
+
+CompiledModel test::tallyModel(uint8_t mostParts, uint32_t cost) {
+  CompiledModel model = emptyModel("tally", baseTarget());
+  model.outputs = {TensorSpec{"tallies", {DType::Int32}, {4}, "", {}, {}, 1.0, false}};
+  for (const char *name : {"tally_begin", "tally", "tally_end"}) addStep(model, name);
+  CompiledVariant &variant = model.variants[0];
+  variant.workspaceFixed = 256 * 16;
+  variant.scratchPerThread = 64;
+  variant.stepCosts = {cost, cost, cost};
+  variant.stepParts = {1, mostParts, 1};
   return model;
 }
 

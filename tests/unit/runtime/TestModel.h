@@ -26,6 +26,10 @@ std::vector<int32_t> denseOracle(const std::vector<int32_t> &row);
 /// No input; sum: [1] int32. `rounds` times relay_there and relay_back: the sum is 2 * rounds * threads.
 CompiledModel relayModel(int rounds);
 
+/// No input; tallies: [4] int32. A step that may be cut into `mostParts` parts a thread, and one that counts: parts that ran once, parts and threads
+/// that were said, the most parts of one thread.
+CompiledModel tallyModel(uint8_t mostParts, uint32_t cost);
+
 /// One step `function` with an input x: [N, 1] int8 and an output y: `dtype` [2].
 CompiledModel oneStepModel(const std::string &function, DType dtype);
 

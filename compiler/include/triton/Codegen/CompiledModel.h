@@ -75,6 +75,7 @@ struct CompiledVariant {
   std::vector<uint8_t> elf;        ///< a shared object without imports and without run-time relocations
   std::vector<std::string> stepNames;   ///< what profiles show, with the variant's tile
   std::vector<uint64_t> stepOffsets;    ///< address of each step's function in the object (virtual address)
+  std::vector<uint8_t> stepParts;             ///< parts that a thread's share of a step may be cut into, at most (empty: one)
   std::vector<uint32_t> stepCosts;            ///< nanoseconds on one thread for batch 1, roughly (empty: not known)
   std::vector<Placement> placements;
   uint64_t arenaBytes = 0;
