@@ -332,7 +332,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     return ch * kh * kw + tap;
   });
   TileChoice tile = chooseTile(c.k.target(), weights.trits, isUnsignedValue(op.getX()), shape.outputs, shape.outW, x.excess,
-                               wideRowsPay(c.k.target(), shape));
+                               wideRowsPay(c.k.target(), shape), kh * kw * channels);
   int64_t batch = x.isDynamic() ? 1 : x.shape[0];
   std::vector<WinogradChoice> forms;
   bool onlyWords = c.convolutions == ConvAlgorithm::WinogradWords, onlyBytes = c.convolutions == ConvAlgorithm::WinogradBytes;

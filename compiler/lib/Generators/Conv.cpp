@@ -57,8 +57,9 @@ Reduction convReduction(const ConvShape &shape, const DotSpec &dot) {
 double directInstructions(const TargetDesc &target, const ConvShape &shape, const TileChoice &tile, int64_t batch) {
   Reduction reduction = convReduction(shape, tile.dot);
   double steps = double(reduction.allSteps());
-  double vectors = double(batch * shape.outH * ceilDiv(shape.outW, tile.positions) * tile.positions * ceilDiv(shape.storedChannels, tile.dot.nr()) *
-                          tile.dot.vectors);
+  RowTiles tiles(target, shape.outW, tile.positions);
+  int64_t positions = tiles.high * tile.positions + tiles.low * (tile.positions - 1);
+  double vectors = double(batch * shape.outH * positions * ceilDiv(shape.storedChannels, tile.dot.nr()) * tile.dot.vectors);
   return vectors * (steps * target.dotCost(tile.dot.kind) + 6);
 }
 
@@ -153,7 +154,8 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
   const DotSpec &dot = tile.dot;
   Reduction reduction = convReduction(shape, dot);
   int64_t panel = panelBytes(dot, reduction), blocks = (shape.storedChannels + dot.nr() - 1) / dot.nr();
-  int64_t positions = tile.positions, tiles = (shape.outW + positions - 1) / positions;
+  int64_t positions = tile.positions;
+  RowTiles tiles(k.target(), shape.outW, positions);
   Val part = args[PaPart], parts = args[PaParts], rows = args[PaRows] * k.index(shape.outH);
 
   // The products of a row by a block, and the bytes of a panel and of a row that a part reads, each as long as 0.6 additions.
@@ -179,8 +181,7 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
     at.out = rowOf(at.out, shape.out, image, y);
     if (hasResidual)
       at.residual = rowOf(at.residual, shape.residual, image, y);
-    return k.forLoop(0, tiles, 1, fetched, [&](Val i, const std::vector<Val> &fetchedTile) {
-      Val x = smaller(i * k.index(positions), k.index(shape.outW - positions));
+    auto tileAt = [&](Val x, int64_t width, const std::vector<Val> &fetchedTile) {
       TilePointers here = at;
       if (!fetchedTile.empty())
         here.prefetch = fetchedTile[0];
@@ -188,8 +189,16 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
       here.out = k.offset(at.out, x * k.index(shape.out.pixel));
       if (hasResidual)
         here.residual = k.offset(at.residual, x * k.index(shape.residual.pixel));
-      Val next = emitTile(k, dot, reduction, epilogue, here, positions, vectors, lanes);
+      Val next = emitTile(k, dot, reduction, epilogue, here, width, vectors, lanes);
       return fetchedTile.empty() ? std::vector<Val>() : std::vector<Val>{next};
+    };
+    std::vector<Val> carried = k.forLoop(0, tiles.high, 1, fetched, [&](Val i, const std::vector<Val> &fetchedTile) {
+      return tileAt(smaller(i * k.index(positions), k.index(shape.outW - positions)), positions, fetchedTile);
+    });
+    if (tiles.low == 0)
+      return carried;
+    return k.forLoop(0, tiles.low, 1, carried, [&](Val i, const std::vector<Val> &fetchedTile) {
+      return tileAt(k.index(tiles.high * positions) + i * k.index(positions - 1), positions - 1, fetchedTile);
     });
   };
   auto forRows = [&](const std::vector<Val> &init, const std::function<std::vector<Val>(Val image, Val y, const std::vector<Val> &)> &body) {
@@ -214,7 +223,7 @@ static void writeConv(KernelBuilder &k, const ConvShape &shape, const TileChoice
       std::vector<Val> fetched;
       if (panel * dot.packed() >= kPrefetchedPanel) {
         // The weights of the next block come while this one computes: as many bytes a step as make a panel in all of them.
-        base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(reduction.allSteps() * tiles), k.index(1));
+        base.prefetchStep = k.index(panel * 256) / maxOf((row.to - row.from) * k.index(reduction.allSteps() * (tiles.high + tiles.low)), k.index(1));
         fetched = {k.shiftLeft(k.addressOf(k.offset(base.weights, panel)), 8)};
       }
       forRows(fetched, [&](Val image, Val y, const std::vector<Val> &fetchedRow) {

@@ -34,11 +34,27 @@ int64_t cheapestPositions(int64_t most, int64_t count, double overhead) {
   return cheapest;
 }
 
+/// Whether tiles of two widths cover rows without overlap.
+static bool covers(const TargetDesc &target) { return target.vectorBytes >= 32; }
+
+RowTiles::RowTiles(const TargetDesc &target, int64_t width, int64_t positions) : high((width + positions - 1) / positions), low(0) {
+  if (int64_t missing = high * positions - width; covers(target) && missing <= high && positions > 1)
+    low = missing, high -= missing;
+}
+
+/// Instructions of one step for a row and all channels, `all` vectors of them: products, broadcasts, weights, and the loop.
+static int64_t rowInstructions(const TargetDesc &target, const DotSpec &dot, int64_t width, int64_t all) {
+  constexpr int64_t loop = 2;
+  int64_t most = mostPositions(target, dot, dot.vectors), tiles = (width + most - 1) / most;
+  auto block = [&](int64_t vectors) { return vectors ? width * (vectors + 1) + tiles * (vectors + loop) : 0; };
+  return all / dot.vectors * block(dot.vectors) + block(all % dot.vectors);
+}
+
 /// Rows that may have any number of positions are covered by tiles of at most so many.
 static constexpr int64_t kMostRows = 14;
 
 TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess,
-                      bool wide) {
+                      bool wide, int64_t inputs) {
   TileChoice tile;
   tile.dot.kind = target.dotKind(trits);
   tile.dot.actUnsigned = actUnsigned;
@@ -49,15 +65,23 @@ TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, in
   bool neon = tile.dot.kind == DotKind::MulLong;
   int64_t most = std::max<int64_t>(1, (channels + lanes - 1) / lanes);
   tile.dot.vectors = neon ? 4 : std::min<int64_t>(2, most);
-  if (target.vectorRegisters == 32 && !neon && width > 0 && width <= 6 && most >= 4)
-    tile.dot.vectors = 4; // few positions: more channels keep the multipliers busy
+  if (target.vectorRegisters == 32 && !neon && width > 0 && most >= 4) {
+    // Few positions: more channels keep the multipliers busy. Else a tile of more channels has fewer instructions beside the products, but reads its
+    // weights more often.
+    DotSpec four = tile.dot;
+    four.vectors = 4;
+    bool near = tile.dot.kind == DotKind::Dpbusd && inputs > 0 && inputs * four.nr() <= int64_t(target.firstCacheBytes) * 2 / 3;
+    if (width <= 6 || (near && rowInstructions(target, four, width, most) < rowInstructions(target, tile.dot, width, most)))
+      tile.dot.vectors = 4;
+  }
   int64_t limit = mostPositions(target, tile.dot, tile.dot.vectors);
   if (width <= 0) {
     tile.positions = std::min(limit, kMostRows);
     return tile;
   }
-  // The last tile of a row overlaps its neighbour, so the cost is in whole tiles; each also loads weights once.
-  tile.positions = cheapestPositions(std::min(limit, width), width, 1.5);
+  // The fewest tiles, as equal as can be. Where the last one overlaps its neighbour the cost is in whole tiles; each also loads weights once.
+  int64_t tiles = (width + limit - 1) / limit;
+  tile.positions = covers(target) ? (width + tiles - 1) / tiles : cheapestPositions(std::min(limit, width), width, 1.5);
   return tile;
 }
 
@@ -109,6 +133,9 @@ namespace {
 
 /// A run of so few steps of vpdpbusd is written out: the loop would cost more than it saves. Other dot products need registers on the way.
 constexpr int64_t kUnrolledSteps = 8;
+
+/// Steps in one turn of a longer loop of vpdpbusd.
+constexpr int64_t kStepsTogether = 4;
 
 /// vpmaddubsw makes pair sums of at most 2 * 255: so many of them fit 16 bits.
 constexpr int64_t kNarrowSteps = 32767 / 510;
@@ -301,6 +328,10 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
   state.prefetch = at.prefetch;
   bool prefetches = bool(at.prefetch);
 
+  auto fetched = [&](Val prefetch, int64_t steps) {
+    k.prefetch(k.pointerTo(k.shiftRightLogical(prefetch, 8)));
+    return prefetch + (steps == 1 ? at.prefetchStep : at.prefetchStep * k.index(steps));
+  };
   auto body = [&](Running in, Val x, int64_t useSets) {
     for (int64_t s = 0; s < useSets; ++s) {
       DotEmitter::Accumulators acc(in.acc.begin() + s * count, in.acc.begin() + (s + 1) * count);
@@ -308,12 +339,13 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
       std::copy(acc.begin(), acc.end(), in.acc.begin() + s * count);
     }
     in.w = k.offset(in.w, useSets * group * stepBytes);
-    if (prefetches) {
-      k.prefetch(k.pointerTo(k.shiftRightLogical(in.prefetch, 8)));
-      in.prefetch = in.prefetch + (useSets * group == 1 ? at.prefetchStep : at.prefetchStep * k.index(useSets * group));
-    }
+    if (prefetches)
+      in.prefetch = fetched(in.prefetch, useSets * group);
     return in;
   };
+  // Several steps in one turn of the loop where registers hold the weights of all of them, which LLVM may load ahead. Tiles of four vectors stay in order.
+  bool unrolls = dot.kind == DotKind::Dpbusd && dot.lanes == 16 && sets == 1 && group == 1 &&
+                 (vectors == 4 || count + kStepsTogether * vectors + 1 <= int64_t(k.target().vectorRegisters));
   auto run = [&](Running in, Val x, int64_t steps) {
     int64_t stride = sets * group, whole = steps / stride * stride;
     // Where positions overlap, LLVM would keep what the steps share and run out of registers.
@@ -327,7 +359,22 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
       auto each = [&](Val iv, const std::vector<Val> &values) { return pack(body(unpack(values, prefetches), k.offset(x, iv), useSets)); };
       return unpack(k.forLoop(from * dot.xBytes(), to * dot.xBytes(), useSets * group * dot.xBytes(), pack(r), each), prefetches);
     };
-    in = loop(in, 0, whole, sets);
+    if (unrolls && !overlaps) {
+      whole = steps / kStepsTogether * kStepsTogether;
+      auto each = [&](Val iv, const std::vector<Val> &values) {
+        Running r = unpack(values, prefetches);
+        for (int64_t i = 0; i < kStepsTogether; ++i) {
+          emitter.emit(r.acc, k.offset(k.offset(x, iv), i * dot.xBytes()), at.xStride, k.offset(r.w, i * stepBytes), 1);
+          if (prefetches && i % 2 == 1) // a line is fetched by several steps
+            r.prefetch = fetched(r.prefetch, 2);
+        }
+        r.w = k.offset(r.w, kStepsTogether * stepBytes);
+        return pack(r);
+      };
+      in = unpack(k.forLoop(0, whole * dot.xBytes(), kStepsTogether * dot.xBytes(), pack(in), each), prefetches);
+    } else {
+      in = loop(in, 0, whole, sets);
+    }
     return loop(in, whole, steps, 1);
   };
   /// Runs `part` on fresh 16-bit sums and adds them to the 32-bit ones.

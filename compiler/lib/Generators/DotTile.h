@@ -58,7 +58,14 @@ int64_t mostPositions(const TargetDesc &target, const DotSpec &dot, int64_t vect
 /// Chooses the tile for `channels` outputs at `width` positions in a row (0: as many as one likes). `wide`: activations may be given as words
 /// to what multiplies words.
 TileChoice chooseTile(const TargetDesc &target, bool trits, bool actUnsigned, int64_t channels, int64_t width, bool excess = false,
-                      bool wide = false);
+                      bool wide = false, int64_t inputs = 0);
+
+/// The tiles of a row: the first ones have the tile's positions, then come some with one less. Together they are the row; where that is not possible, or two
+/// kinds of tiles in one function leave too few registers for addresses (128-bit vectors), the last one overlaps its neighbour, and low is 0.
+struct RowTiles {
+  RowTiles(const TargetDesc &target, int64_t width, int64_t positions);
+  int64_t high, low;
+};
 
 /// The width of equal tiles, at most `most`, that cover `count` positions at the least cost: a tile, the last one too, costs as much as its positions
 /// and `overhead` more.
