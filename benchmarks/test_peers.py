@@ -118,28 +118,44 @@ class Report(unittest.TestCase):
 
     def test_writes_between_the_markers_only_and_twice_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
-            page = pathlib.Path(folder) / "performance.md"
-            page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
-            report.write(document(), page)
-            first = page.read_text(encoding="utf-8")
-            report.write(document(), page)
-            self.assertEqual(first, page.read_text(encoding="utf-8"))
-            self.assertTrue(first.startswith("before\n") and first.endswith("after\n"))
-            self.assertNotIn("old", first)
+            page, readme = pathlib.Path(folder) / "performance.md", pathlib.Path(folder) / "README.md"
+            for each in (page, readme):
+                each.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+            report.write(document(), page, readme)
+            first, short = page.read_text(encoding="utf-8"), readme.read_text(encoding="utf-8")
+            report.write(document(), page, readme)
+            self.assertEqual((first, short), (page.read_text(encoding="utf-8"), readme.read_text(encoding="utf-8")))
+            for text in (first, short):
+                self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+                self.assertNotIn("old", text)
             for name in re.findall(r"\(performance/(\S+\.svg)\)", first):
                 xml.dom.minidom.parse(str(page.parent / "performance" / name))
             self.assertEqual(json.loads((page.parent / "performance" / "results.json").read_text()), document())
 
-    def test_the_committed_page_is_what_its_results_give(self):
-        page = pathlib.Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-        results = page.parent / "performance" / "results.json"
+    def test_the_short_table_has_losses_and_ranges(self):
+        both = document()
+        slow = json.loads(json.dumps(both["rows"][0]))
+        slow.update(case="fc1000-b1", engines={"triton": entry(8.0), "ort_int8": entry(4.0)})
+        network = json.loads(json.dumps(slow))
+        network.update(case="resnet18-b1", threads=2, engines={"triton": entry(4.0, disturbed=True), "ov_int8": entry(3.0)})
+        both["rows"] += [slow, network]
+        text = report.brief(both)
+        self.assertIn("| against the fastest peer | 1 thread | 2 threads |", text)
+        self.assertIn("| fully connected, 2 cases | 0.50x to 2.00x |  |", text)
+        self.assertIn("| ResNet-18 at 224, batch 1 |  | 0.75x * |", text)
+
+    def test_the_committed_pages_are_what_their_results_give(self):
+        root = pathlib.Path(__file__).resolve().parent.parent
+        pages, results = (root / "docs" / "performance.md", root / "README.md"), root / "docs" / "performance" / "results.json"
         if not results.exists():
             self.skipTest("no results are committed")
         with tempfile.TemporaryDirectory() as folder:
-            copy = pathlib.Path(folder) / "performance.md"
-            copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
-            report.write(json.loads(results.read_text(encoding="utf-8")), copy)
-            self.assertEqual(copy.read_text(encoding="utf-8"), page.read_text(encoding="utf-8"))
+            copies = [pathlib.Path(folder) / page.name for page in pages]
+            for copy, page in zip(copies, pages):
+                copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
+            report.write(json.loads(results.read_text(encoding="utf-8")), *copies)
+            for copy, page in zip(copies, pages):
+                self.assertEqual(copy.read_text(encoding="utf-8"), page.read_text(encoding="utf-8"))
 
 
 class Command(unittest.TestCase):

@@ -218,8 +218,38 @@ def generated(document, plots):
     return "\n".join(parts)
 
 
-def write(document, page):
-    """Replaces the generated part of `page` and writes the plots and the results beside it."""
+def brief(document):
+    """How many times as fast as the best peer Triton is, losses included: a line for each network, the range of each other group."""
+    check(document)
+    columns = [(threads, avx2) for avx2 in (False, True) for threads in sorted({r["threads"] for r in document["rows"]})]
+    columns = [c for c in columns if any((r["threads"], r["avx2"]) == c for r in document["rows"])]
+    names = [f"{threads} thread{'s' if threads > 1 else ''}{', AVX2 only' if avx2 else ''}" for threads, avx2 in columns]
+    lines = ["| against the fastest peer | " + " | ".join(names) + " |", "|" + " --- |" * (len(columns) + 1)]
+    for group in groups():
+        found = {c: [r for r in rows_of(document, group, c[1]) if r["threads"] == c[0]] for c in columns}
+        if group == "networks":
+            for title in dict.fromkeys(cases.BY_NAME[r["case"]].title for rows in found.values() for r in rows):
+                texts = [next((ratio_text(r, best_peer(r)) for r in rows if cases.BY_NAME[r["case"]].title == title), "") for rows in found.values()]
+                lines.append(f"| {title} | " + " | ".join(texts) + " |")
+            continue
+        ratios = [sorted(best_peer(r)[1]["median"] / r["engines"]["triton"]["median"] for r in rows if "triton" in measured(r) and best_peer(r))
+                  for rows in found.values()]
+        if any(ratios):
+            lines.append(f"| {group}, {max(map(len, ratios))} cases | " + " | ".join(f"{r[0]:.2f}x to {r[-1]:.2f}x" if r else "" for r in ratios) + " |")
+    return "\n".join(lines)
+
+
+def replace(page, text):
+    """Replaces the generated part of a page."""
+    before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise SystemExit(f"run: {page} has no lines '{BEGIN}' and '{END}'")
+    page.write_text(before + BEGIN + "\n\n" + text + "\n" + END + after, encoding="utf-8")
+
+
+def write(document, page, readme):
+    """Replaces the generated parts of `page` and `readme` and writes the plots and the results beside the page."""
     import json
     folder = page.parent / "performance"
     folder.mkdir(exist_ok=True)
@@ -232,10 +262,7 @@ def write(document, page):
                     name = plot_name(group, threads, avx2)
                     (folder / name).write_text(svg, encoding="utf-8")
                     plots.setdefault((group, avx2), []).append(name)
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        raise SystemExit(f"run: {page} has no lines '{BEGIN}' and '{END}'")
-    page.write_text(before + BEGIN + "\n\n" + generated(document, plots) + "\n" + END + after, encoding="utf-8")
+    replace(page, generated(document, plots))
+    if document["rows"]:
+        replace(readme, brief(document))
     (folder / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

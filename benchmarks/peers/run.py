@@ -35,6 +35,7 @@ def parser():
     out.add_argument("--prepared", action="store_true", help="measure: everything is prepared, do not look again")
     out.add_argument("--ggml", action="store_true", help="install: also build llama.cpp's tensor library from the llama-cpp-python source")
     out.add_argument("--document", default=str(ROOT / "docs" / "performance.md"), help="the page whose generated part is replaced")
+    out.add_argument("--readme", default=str(ROOT / "README.md"), help="the page that gets the short table")
     return out
 
 
@@ -63,10 +64,10 @@ def main(words=None):
             again = [str(install.python(options)), "-m", "peers.run", *("measure" if word == "all" else word for word in words or sys.argv[1:])]
             if subprocess.run(again, cwd=HERE.parent).returncode != 0:
                 return 3
-            report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document))
+            report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document), pathlib.Path(options.readme))
         return 0
     if options.action == "report":
-        report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document))
+        report.write(json.loads(options.results.read_text(encoding="utf-8")), pathlib.Path(options.document), pathlib.Path(options.readme))
         return 0
     return measure_all(options, chosen)
 
