@@ -221,19 +221,18 @@ def generated(document, plots):
 def brief(document):
     """How many times as fast as the best peer Triton is, losses included: a line for each network, the range of each other group."""
     check(document)
-    columns = [(threads, avx2) for avx2 in (False, True) for threads in sorted({r["threads"] for r in document["rows"]})]
-    columns = [c for c in columns if any((r["threads"], r["avx2"]) == c for r in document["rows"])]
-    names = [f"{threads} thread{'s' if threads > 1 else ''}{', AVX2 only' if avx2 else ''}" for threads, avx2 in columns]
+    columns = sorted({(r["avx2"], r["threads"]) for r in document["rows"]})
+    names = [f"{threads} thread{'s' if threads > 1 else ''}{', AVX2 only' if avx2 else ''}" for avx2, threads in columns]
     lines = ["| against the fastest peer | " + " | ".join(names) + " |", "|" + " --- |" * (len(columns) + 1)]
     for group in groups():
-        found = {c: [r for r in rows_of(document, group, c[1]) if r["threads"] == c[0]] for c in columns}
+        found = [[r for r in rows_of(document, group, avx2) if r["threads"] == threads] for avx2, threads in columns]
         if group == "networks":
-            for title in dict.fromkeys(cases.BY_NAME[r["case"]].title for rows in found.values() for r in rows):
-                texts = [next((ratio_text(r, best_peer(r)) for r in rows if cases.BY_NAME[r["case"]].title == title), "") for rows in found.values()]
+            for title in dict.fromkeys(cases.BY_NAME[r["case"]].title for rows in found for r in rows):
+                texts = [next((ratio_text(r, best_peer(r)) for r in rows if cases.BY_NAME[r["case"]].title == title), "") for rows in found]
                 lines.append(f"| {title} | " + " | ".join(texts) + " |")
             continue
         ratios = [sorted(best_peer(r)[1]["median"] / r["engines"]["triton"]["median"] for r in rows if "triton" in measured(r) and best_peer(r))
-                  for rows in found.values()]
+                  for rows in found]
         if any(ratios):
             lines.append(f"| {group}, {max(map(len, ratios))} cases | " + " | ".join(f"{r[0]:.2f}x to {r[-1]:.2f}x" if r else "" for r in ratios) + " |")
     return "\n".join(lines)

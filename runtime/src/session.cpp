@@ -344,6 +344,12 @@ static bool failedBy(const tri_session &session, uint32_t position) {
   return failure && (failure >> 32) <= int64_t(position) + 1;
 }
 
+/// The part of a thread that shares the step with as many threads as there are parts.
+static void runOwnPart(tri_session &session, uint32_t position, int32_t thread) {
+  beginStep(session, thread);
+  runPart(session, position, thread, thread);
+}
+
 static void dealStep(tri_session &session, uint32_t position, int32_t thread, uint32_t phase) {
   const ReadyStep &step = *session.active[position];
   if (step.parts != step.threads && thread < step.threads) session.shares.deal(thread, phase, step.threads, step.parts);
@@ -358,12 +364,11 @@ static void teamJob(void *argument, int32_t thread) {
   uint32_t phase = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const ReadyStep &step = *session.active[i];
-    if (thread < step.threads) {
+    if (thread < step.threads && step.parts == step.threads) {
+      runOwnPart(session, i, thread);
+    } else if (thread < step.threads) {
       beginStep(session, thread);
-      if (step.parts == step.threads)
-        runPart(session, i, thread, thread);
-      else
-        for (int32_t part; (part = session.shares.take(thread, phase, step.threads)) >= 0;) runPart(session, i, part, thread);
+      for (int32_t part; (part = session.shares.take(thread, phase, step.threads)) >= 0;) runPart(session, i, part, thread);
     }
     // Steps of one thread follow each other without meeting the others. If one of them fails, the next ones compute from what it left.
     const bool alone = i + 1 < count && step.threads == 1 && session.active[i + 1]->threads == 1;
@@ -389,9 +394,7 @@ static void teamJob(void *argument, int32_t thread) {
 static void hostJob(void *argument, int32_t thread) {
   auto &session = *static_cast<tri_session *>(argument);
   const DefaultFloatMode mode;
-  if (thread < 0 || thread >= session.threads) return;
-  beginStep(session, thread);
-  runPart(session, session.hostPosition, thread, thread);
+  if (thread >= 0 && thread < session.threads) runOwnPart(session, session.hostPosition, thread);
 }
 
 /// One thread, or the host's threads with a call for each step.
@@ -403,8 +406,7 @@ static void runWithoutTeam(tri_session &session) {
       session.hostPosition = i;
       session.parallelFor(session.parallelForContext, hostJob, &session, session.active[i]->threads);
     } else {
-      beginStep(session, 0);
-      runPart(session, i, 0, 0);
+      runOwnPart(session, i, 0);
     }
     if (!session.profile) continue;
     const uint64_t now = nowNs();

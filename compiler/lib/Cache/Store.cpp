@@ -6,7 +6,6 @@
 #include "Scan.h"
 #include "Statistics.h"
 
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>

@@ -81,7 +81,7 @@ public:
     k.forLoop(band.from, band.to, 1, [&](Val unit) {
       Val image = unit / k.index(bands), y = (unit - image * k.index(bands)) * k.index(choice.bandRows);
       auto placeOf = [&](Val pointer, const PlaneStrides &s) { return k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)); };
-      unlessKept(k, planes, 0, unit + k.index(1), [&] { widen(placeOf(args[PaX], shape.x)); });
+      unlessKept(k, planes, k.index(0), unit + k.index(1), [&] { widen(placeOf(args[PaX], shape.x)); });
       if (epilogue.residual != Epilogue::Residual::None)
         readResiduals(placeOf(args[PaResidual], shape.residual), output);
       k.forLoop(output.from / k.index(group), (output.to + k.index(group - 1)) / k.index(group), 1, [&](Val g) {

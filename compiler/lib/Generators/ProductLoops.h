@@ -32,9 +32,9 @@ Share shareGrid(KernelBuilder &k, Val rows, int64_t blocks, Val part, Val beside
 /// Rows where `byRows`, else blocks.
 Share shareEither(KernelBuilder &k, Val rows, int64_t blocks, Val part, Val parts, Val byRows);
 
-/// What this thread made in its last part of the step and need not make again: `make` runs unless word `word` (below TRI_SCRATCH_HEADER / 8) of the
-/// thread's scratch is `key`, and then it is. A key is never 0.
-void unlessKept(KernelBuilder &k, Val scratch, int64_t word, Val key, const std::function<void()> &make);
+/// What this thread made in an earlier part of the step and need not make again: `make` runs unless the header of the thread's scratch has `key` at byte `at`,
+/// and then it has. A key is an integer of any width and never 0.
+void unlessKept(KernelBuilder &k, Val scratch, Val at, Val key, const std::function<void()> &make);
 /// The key of a range that is not empty.
 Val keyOf(KernelBuilder &k, const Range &range);
 

@@ -61,9 +61,9 @@ Share shareOut(KernelBuilder &k, Val rows, int64_t blocks, const std::vector<Val
   return {{found[0], found[1]}, {found[2], found[3]}};
 }
 
-void unlessKept(KernelBuilder &k, Val scratch, int64_t word, Val key, const std::function<void()> &make) {
-  Val kept = k.offset(scratch, word * 8 - TRI_SCRATCH_HEADER);
-  k.ifThen(compare(Cmp::Ne, k.load(k.i64(), kept), key), [&] {
+void unlessKept(KernelBuilder &k, Val scratch, Val at, Val key, const std::function<void()> &make) {
+  Val kept = k.offset(scratch, at - k.index(TRI_SCRATCH_HEADER));
+  k.ifThen(compare(Cmp::Ne, k.load(key.type(), kept), key), [&] {
     make();
     k.store(key, kept);
   });

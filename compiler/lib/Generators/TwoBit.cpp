@@ -217,7 +217,7 @@ private:
 
   void batchRows(const Range &range) {
     Val prepared = args[PaScratch], totals = k.offset(prepared, std::min(kBatchRows, shape.rows > 0 ? shape.rows : kBatchRows) * preparedRow(inputs));
-    unlessKept(k, prepared, 0, rowCount(), [&] { prepareRows(k.index(0), rowCount(), prepared, totals); });
+    unlessKept(k, prepared, k.index(0), rowCount(), [&] { prepareRows(k.index(0), rowCount(), prepared, totals); });
     forBlocks(range, [&](Val block, int64_t vectors, int64_t lanes) {
       Val weights = k.offset(args[PaWeights], block * k.index(panel));
       auto tileAt = [&](Val row, int64_t count) {
@@ -309,7 +309,7 @@ private:
     Pieces pieces(k.target(), inputs);
     Val prepared = args[PaScratch], totals = k.offset(prepared, most * preparedRow(inputs)), weights = k.offset(prepared, preparedBytes(shape, most));
     Val waiting = k.offset(weights, pieces.bytes()), count = range.to - range.from;
-    unlessKept(k, prepared, 0, keyOf(k, range), [&] { prepareRows(range.from, range.to, prepared, totals); });
+    unlessKept(k, prepared, k.index(0), keyOf(k, range), [&] { prepareRows(range.from, range.to, prepared, totals); });
     forUnits(units, [&](Val block, int64_t vectors, int64_t lanes) {
       int64_t height = kHeights[vectors];
       Val panels = k.offset(args[PaWeights], block * k.index(panel));

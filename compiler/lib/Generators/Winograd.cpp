@@ -40,18 +40,14 @@ public:
         auto make = [&] { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); };
         if (g.blocks > kKeptBlocks)
           return make();
-        Val kept = k.offset(args[PaScratch], index + k.index(kKeptBytes - TRI_SCRATCH_HEADER));
-        k.ifThen(compare(Cmp::Eq, k.zeroExtend(k.load(k.i8(), kept), k.i32()), k.i32c(0)), [&] {
-          make();
-          k.store(k.constantInt(k.i8(), 1), kept);
-        });
+        unlessKept(k, args[PaScratch], index + k.index(kKeptBytes), k.constantInt(k.i8(), 1), make);
       });
     else if (form.bytes())
       k.ifThen(compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to),
                [&] { transformWeights(panelOf(block.from), uOf(none), dot.vectors, none, allSteps); });
     k.forLoop(row.from, row.to, choice.groupRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(choice.groupRows));
-      unlessKept(k, args[PaScratch], 0, keyOf(k, {first, first + count}), [&] { transformInput(first, count); });
+      unlessKept(k, args[PaScratch], none, keyOf(k, {first, first + count}), [&] { transformInput(first, count); });
       eachBlock([&](Val index, int64_t vectors, int64_t lanes) {
         TilePointers at = blockPointers(k, args, dot, g.panel, epilogue, index);
         if (form.bytes() || dot.excess)
