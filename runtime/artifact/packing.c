@@ -119,6 +119,31 @@ void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8
   }
 }
 
+size_t tri_panel3_bytes(const tri_panel_layout *layout) {
+  if (layout->ko % 3) return 0;
+  tri_panel_layout rows = *layout;
+  rows.ko /= 3;
+  return tri_panel_bytes(&rows);
+}
+
+void tri_pack_panels3(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out) {
+  const size_t o = layout->o, ko = layout->ko, ki = layout->ki, nr = layout->nr, kr = layout->kr;
+  const size_t panels = (o - 1) / nr + 1, groups = (ki - 1) / kr + 1;
+  for (size_t panel = 0; panel < panels; ++panel) {
+    const size_t rows = panel * nr + nr <= o ? nr : o - panel * nr;
+    for (size_t tap = 0; tap < ko; tap += 3) {
+      for (size_t group = 0; group < groups; ++group, out += nr * kr) {
+        const size_t first = group * kr, length = first + kr <= ki ? kr : ki - first;
+        if (rows < nr || length < kr) memset(out, 0x15, nr * kr);
+        const int8_t *from = trits + (panel * nr * ko + tap) * ki + first;
+        for (size_t row = 0; row < rows; ++row, from += ko * ki)
+          for (size_t k = 0; k < length; ++k)
+            out[row * kr + k] = (uint8_t)(0x15 + from[k] + from[ki + k] * 4 + from[2 * ki + k] * 16);
+      }
+    }
+  }
+}
+
 size_t tri_codes_bytes(const tri_panel_layout *layout) {
   if (!layout->kr || layout->kr > TRITS_PER_BYTE || layout->nr % 2) return 0;
   const size_t bytes = tri_panel_bytes(layout);

@@ -3,6 +3,7 @@
  *   t5  on disk: five trits a byte, base 3: byte = sum (t[i] + 1) * 3^i, i = 0..4; the last byte is filled with t = 0. 1.6 bits a trit.
  *   i8  in memory: one byte a weight.
  *   t2  in memory: two bits a trit, code t + 1: see tri_pack_panels2.
+ *   t3  in memory: two bits a trit, three taps a byte: see tri_pack_panels3.
  *   codes in memory: a byte for two or three trits of one channel: see tri_pack_codes.
  *
  * Canonical order on disk is [O][KO][KI]: output channel, outer reduction (kernel taps, row-major), inner reduction (input
@@ -51,6 +52,13 @@ size_t tri_panel2_bytes(const tri_panel_layout *layout);
 /* Lays canonical trits out as t2 panels: as i8 panels, but a byte holds four groups of KR steps. In group G the byte of a channel and a
  * step j < KR has the trit of step (4 * G + g) * KR + j, plus 1, at its bits 2 * g and 2 * g + 1; what lies outside is 0, so 1. */
 void tri_pack_panels2(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out);
+
+/* Bytes of the panels as t3. 0 if the layout is not valid (ko a multiple of 3) or the size does not fit. */
+size_t tri_panel3_bytes(const tri_panel_layout *layout);
+
+/* Lays canonical trits out as t3 panels: as i8 panels with a third of the outer steps, but a byte holds three of them, which are a row of taps. The
+ * byte of outer step T has the trit of outer step 3 * T + s, plus 1, at its bits 2 * s and 2 * s + 1, and zeros above; what lies outside is 0, so 1. */
+void tri_pack_panels3(const int8_t *trits, const tri_panel_layout *layout, uint8_t *out);
 
 /* Bytes of the codes. 0 if the layout is not valid (nr even, kr at most 5) or the size does not fit. */
 size_t tri_codes_bytes(const tri_panel_layout *layout);

@@ -287,12 +287,13 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
     if (p.kind() == fb::PlacementKind::Copy) {
       if (p.o() | p.ko() | p.ki() | p.nr() | p.kr()) return corrupt("metadata: placement %u copies but has a panel layout", i);
       needed = blob.bytes();
-    } else if (p.kind() == fb::PlacementKind::Panels || p.kind() == fb::PlacementKind::Panels2 || p.kind() == fb::PlacementKind::Codes) {
-      const bool twoBits = p.kind() == fb::PlacementKind::Panels2, codes = p.kind() == fb::PlacementKind::Codes;
+    } else if (p.kind() == fb::PlacementKind::Panels || p.kind() == fb::PlacementKind::Panels2 || p.kind() == fb::PlacementKind::Panels3 ||
+               p.kind() == fb::PlacementKind::Codes) {
+      const bool twoBits = p.kind() == fb::PlacementKind::Panels2, taps = p.kind() == fb::PlacementKind::Panels3, codes = p.kind() == fb::PlacementKind::Codes;
       const tri_panel_layout layout = {p.o(), p.ko(), p.ki(), p.nr(), p.kr()};
-      if (twoBits && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has two bits for blob %u, which holds no trits", i, p.blob());
+      if ((twoBits || taps) && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has two bits for blob %u, which holds no trits", i, p.blob());
       if (codes && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has codes for blob %u, which holds no trits", i, p.blob());
-      needed = twoBits ? tri_panel2_bytes(&layout) : codes ? tri_codes_bytes(&layout) : tri_panel_bytes(&layout);
+      needed = twoBits ? tri_panel2_bytes(&layout) : taps ? tri_panel3_bytes(&layout) : codes ? tri_codes_bytes(&layout) : tri_panel_bytes(&layout);
       uint64_t elements;
       if (needed == 0 || __builtin_mul_overflow(uint64_t(p.o()) * p.ko(), uint64_t(p.ki()), &elements) || elements != blob.count())
         return corrupt("metadata: placement %u has a panel layout that is not that of blob %u", i, p.blob());

@@ -221,6 +221,8 @@ static tri_status fillArena(tri_model &model, const Container &container, const 
     const tri_panel_layout layout = {p.o(), p.ko(), p.ki(), p.nr(), p.kr()};
     if (p.kind() == fb::PlacementKind::Panels2)
       tri_pack_panels2(canonical, &layout, to);
+    else if (p.kind() == fb::PlacementKind::Panels3)
+      tri_pack_panels3(canonical, &layout, to);
     else if (p.kind() == fb::PlacementKind::Codes)
       tri_pack_codes(canonical, &layout, to);
     else

@@ -80,6 +80,11 @@ static Bytes buildArena(const CompiledModel &model, const CompiledVariant &varia
       tri_pack_panels2(canonical.data(), &layout, arena.data() + p.arenaOffset);
       continue;
     }
+    if (p.kind == Placement::Panels3) {
+      EXPECT_EQ(tri_panel3_bytes(&layout), p.arenaBytes);
+      tri_pack_panels3(canonical.data(), &layout, arena.data() + p.arenaOffset);
+      continue;
+    }
     if (p.kind == Placement::Codes) {
       EXPECT_EQ(tri_codes_bytes(&layout), p.arenaBytes);
       tri_pack_codes(canonical.data(), &layout, arena.data() + p.arenaOffset);

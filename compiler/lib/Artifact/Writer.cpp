@@ -20,7 +20,7 @@ static_assert(uint8_t(fb::DType::Trit) == uint8_t(DType::Trit) && uint8_t(fb::DT
               uint8_t(fb::DType::MAX) == uint8_t(DType::Float32));
 static_assert(uint8_t(fb::Encoding::T5) == Blob::T5 && uint8_t(fb::PlacementKind::Panels) == Placement::Panels &&
               uint8_t(fb::PlacementKind::Panels2) == Placement::Panels2 && uint8_t(fb::PlacementKind::Adds) == Placement::Adds &&
-              uint8_t(fb::PlacementKind::Codes) == Placement::Codes);
+              uint8_t(fb::PlacementKind::Codes) == Placement::Codes && uint8_t(fb::PlacementKind::Panels3) == Placement::Panels3);
 
 namespace {
 

@@ -60,14 +60,15 @@ public:
     codes = std::move(result);
   }
 
-  Val panels(int64_t o, int64_t ko, int64_t ki, int64_t nr, int64_t kr, bool twoBit = false) {
+  Val panels(int64_t o, int64_t ko, int64_t ki, int64_t nr, int64_t kr, Placement::Kind kind = Placement::Panels) {
     Placement p;
-    p.kind = twoBit ? Placement::Panels2 : Placement::Panels;
+    p.kind = kind;
     p.o = uint32_t(o), p.ko = uint32_t(ko), p.ki = uint32_t(ki), p.nr = uint32_t(nr), p.kr = uint32_t(kr);
-    int64_t group = twoBit ? 4 * kr : kr;
-    p.arenaBytes = uint64_t((o + nr - 1) / nr * ko * ((ki + group - 1) / group) * nr * kr);
+    int64_t group = kind == Placement::Panels2 ? 4 * kr : kr, taps = kind == Placement::Panels3 ? ko / 3 : ko;
+    p.arenaBytes = uint64_t((o + nr - 1) / nr * taps * ((ki + group - 1) / group) * nr * kr);
     return place(p);
   }
+  static Placement::Kind panelKind(bool twoBit) { return twoBit ? Placement::Panels2 : Placement::Panels; }
 
   /// Codes of the trits for look-ups.
   Val lookupCodes(int64_t o, int64_t ko, int64_t ki, const LookupChoice &choice) {
@@ -278,11 +279,11 @@ private:
 };
 
 LayerChoice describe(const std::string &layer, const std::string &algorithm, const TileChoice &tile, bool trits, bool biased,
-                     const std::string &more, const char *dot = nullptr) {
+                     const std::string &more, const char *dot = nullptr, bool taps = false) {
   LayerChoice choice;
   choice.layer = layer;
   choice.algorithm = algorithm + " " + tile.name();
-  choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + (tile.dot.twoBit ? "t2" : "i8") + " panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
+  choice.packing = std::string(trits ? "t5 on disk, " : "i8 on disk, ") + (taps ? "t3" : tile.dot.twoBit ? "t2" : "i8") + " panels " + std::to_string(tile.dot.nr()) + "x" + std::to_string(tile.dot.kr());
   choice.reason = std::string(dot ? dot : dotName(tile.dot.kind)) + (biased ? ", codes + 128 with corrected sums" : "") + more;
   return choice;
 }
@@ -384,9 +385,10 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   Reduction reduction = convReduction(shape, tile.dot);
   Val panels = codes           ? weights.adds(adds->layout)
                : looksUp       ? weights.lookupCodes(shape.outputs, kh * kw, channels, *lookup)
-               : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr())
-               : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr(), tile.dot.twoBit)
-                               : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr(), tile.dot.twoBit);
+               : transforms    ? weights.panels(shape.outputs, kh * kw, channels, winograd->tile.dot.nr(), winograd->tile.dot.kr(),
+                                               winograd->taps ? Placement::Panels3 : Placement::Panels)
+               : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr(), Weights::panelKind(tile.dot.twoBit))
+                               : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr(), Weights::panelKind(tile.dot.twoBit));
   bool onBytes = transforms && winograd->form().bytes(), corrects = transforms || codes ? x.excess && !onBytes : tile.dot.biased();
   Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits))
               : onBytes ? c.table(weights.key + ".corners", winogradStarts(weights.codes, shape.outputs, winogradPlaces(shape.outputs), isUnsignedValue(op.getX())))
@@ -456,7 +458,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   if (transforms) {
     c.work = winograd->cost / winograd->directCost;
     return describe(layer, winograd->name(), winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
-                    onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words");
+                    onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words", winograd->taps);
   }
   return describe(layer, tile.dot.twoBit ? "direct convolution, two bits" : "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +
@@ -619,7 +621,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
     way = takeWay(c, recipeOf(problem, tile), linearWays(k.target(), problem, way));
   }
   tile = way.tile, shape.twoBit = way.twoBit;
-  Val panels = lookup ? weights.lookupCodes(w[0], ko, ki, *lookup) : weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), shape.twoBit);
+  Val panels = lookup ? weights.lookupCodes(w[0], ko, ki, *lookup) : weights.panels(w[0], ko, ki, tile.dot.nr(), tile.dot.kr(), Weights::panelKind(shape.twoBit));
   Val start = lookup ? c.table("lookup", lookupTable(lookup->trits)) : tile.dot.biased() ? weights.biasedStart(w[0]) : shape.twoBit ? weights.biasedStart(w[0], 128) : Val();
   End at = end;
   if (shape.twoBit)

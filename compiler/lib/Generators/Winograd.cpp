@@ -176,6 +176,18 @@ private:
     k.forLoop(fromStep, toStep, 1, [&](Val step) {
       Val from = k.offset(panel, step * k.index(stepBytes)), to = k.offset(u, step * k.index(g.nr * 4));
       for (int64_t v = 0; v < vectors; ++v) {
+        auto store = [&](const WinogradRow &u, const std::function<int64_t(int64_t)> &positionAt) {
+          for (int64_t i = 0; i < n; ++i)
+            k.store(u[i], k.offset(to, positionAt(i) * g.uPosition + v * g.laneBytes), g.laneBytes);
+        };
+        if (choice.taps) {
+          llvm::SmallVector<WinogradRow, 3> rows;
+          for (int64_t r = 0; r < 3; ++r)
+            rows.push_back(winogradWeightsOfTaps(k, k.load(bytes, k.offset(from, r * g.steps * stepBytes + v * g.elements), g.elements)));
+          for (int64_t j = 0; j < n; ++j)
+            store(winogradWeights(k, form, rows[0][j], rows[1][j], rows[2][j]), [&](int64_t i) { return i * n + j; });
+          continue;
+        }
         llvm::SmallVector<WinogradRow, 3> columns;
         for (int64_t s = 0; s < 3; ++s) {
           Val w[3];
@@ -186,11 +198,8 @@ private:
           }
           columns.push_back(winogradWeights(k, form, w[0], w[1], w[2]));
         }
-        for (int64_t i = 0; i < n; ++i) {
-          WinogradRow row = winogradWeights(k, form, columns[0][i], columns[1][i], columns[2][i]);
-          for (int64_t j = 0; j < n; ++j)
-            k.store(row[j], k.offset(to, (i * n + j) * g.uPosition + v * g.laneBytes), g.laneBytes);
-        }
+        for (int64_t i = 0; i < n; ++i)
+          store(winogradWeights(k, form, columns[0][i], columns[1][i], columns[2][i]), [&](int64_t j) { return i * n + j; });
       }
     });
   }

@@ -43,6 +43,7 @@ struct WinogradForm {
 struct WinogradChoice {
   TileChoice tile;           ///< of the products: tiles of the output by channels. Dpbusd: bytes, MaddWd: words
   int64_t groupRows = 1;     ///< rows of tiles that are transformed together
+  bool taps = false;         ///< bytes: weights as t3 panels, whose bytes are indices of tables with a row of U
   double cost = 0, directCost = 0; ///< estimated vector instructions of a batch of one, this way and directly
   bool pays() const { return cost < directCost; }
   WinogradForm form() const { return tile.dot.kind == DotKind::Dpbusd ? WinogradForm{2, 1} : WinogradForm{4, 2}; }
@@ -70,7 +71,7 @@ std::vector<int32_t> winogradStarts(const std::vector<int8_t> &weights, int64_t 
 /// The places of a plane of these.
 constexpr int64_t winogradPlaces(int64_t outputs) { return (outputs + 63) / 64 * 64; }
 
-/// Panels that PaWeights points at: [outputs][9][channels] of nr = tile.dot.nr(), kr = tile.dot.kr(). Bytes of scratch that PaScratch points at:
+/// Panels that PaWeights points at: [outputs][9][channels] of nr = tile.dot.nr(), kr = tile.dot.kr(), t3 if `taps`. Bytes of scratch that PaScratch points at:
 int64_t winogradScratch(const ConvShape &shape, const WinogradChoice &choice);
 
 /// As emitConv. PaStart: winogradStarts, or where words are multiplied and the activations are stored as code + 128, -128 * sum(w).

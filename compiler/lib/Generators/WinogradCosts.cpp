@@ -50,6 +50,7 @@ std::optional<WinogradChoice> chooseForm(const TargetDesc &target, const ConvSha
   dot.excess = operands.excess && !form.bytes(); // bytes wrap: what is added cancels
   dot.lanes = target.lanes32();
   dot.vectors = std::min<int64_t>(2, ceilDiv(shape.storedChannels, dot.lanes));
+  choice.taps = form.bytes() && target.vectorBytes == 64 && target.hasVbmi;
   WinogradGeometry bare(shape, choice);
   int64_t mostTiles = std::max<int64_t>(1, std::min(kGroupTiles, kGroupBytes / (form.positions() * bare.vTile)));
   return regrouped(target, shape, choice, batch, std::max<int64_t>(1, mostTiles / bare.tilesX));

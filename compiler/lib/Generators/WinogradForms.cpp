@@ -30,6 +30,18 @@ WinogradRow winogradWeights(KernelBuilder &k, const WinogradForm &form, Val w0, 
   return {k.shiftLeft(w0, 2) + doubled(w0), k.shiftLeft(s + w1, 2), k.shiftLeft(s - w1, 2), p + q, p - q, k.shiftLeft(w2, 4) + k.shiftLeft(w2, 3)};
 }
 
+WinogradRow winogradWeightsOfTaps(KernelBuilder &k, Val taps) {
+  WinogradRow results;
+  for (const auto &g : kWinogradBytesG) {
+    std::vector<int8_t> table(64);
+    for (int i = 0; i < 64; ++i)
+      for (int s = 0; s < 3; ++s)
+        table[size_t(i)] = int8_t(table[size_t(i)] + g[s] * ((i >> (2 * s) & 3) - 1));
+    results.push_back(k.intrinsic("llvm.x86.avx512.permvar.qi.512", taps.type(), {k.constantBytes(table), taps}));
+  }
+  return results;
+}
+
 WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const WinogradRow &m) {
   if (form.bytes())
     return {m[0] + (m[1] + m[2]), m[1] - m[2] - m[3]};
@@ -50,7 +62,7 @@ WinogradGeometry::WinogradGeometry(const ConvShape &shape, const WinogradChoice 
     : form(choice.form()), tilesX(ceilDiv(shape.outW, form.tile)), tilesY(ceilDiv(shape.outH, form.tile)),
       steps(ceilDiv(shape.channels, choice.tile.dot.kr())), elements(choice.tile.dot.lanes * 4 / form.elementBytes),
       laneBytes(choice.tile.dot.lanes * 4), nr(choice.tile.dot.nr()), blocks(ceilDiv(shape.storedChannels, nr)),
-      panel(9 * steps * nr * choice.tile.dot.kr()) {
+      panel((choice.taps ? 3 : 9) * steps * nr * choice.tile.dot.kr()) {
   int64_t positions = form.positions(), fill = choice.tile.positions, fills = ceilDiv(choice.groupRows * tilesX, fill);
   vectors = ceilDiv(shape.channels, elements);
   vTile = vectors * laneBytes;

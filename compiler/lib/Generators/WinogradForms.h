@@ -12,6 +12,8 @@ using WinogradRow = llvm::SmallVector<Val, 6>;
 WinogradRow winogradActivations(KernelBuilder &k, const WinogradForm &form, const WinogradRow &d);
 /// G of a row of three weights.
 WinogradRow winogradWeights(KernelBuilder &k, const WinogradForm &form, Val w0, Val w1, Val w2);
+/// The same of bytes that are rows of three trits, see tri_pack_panels3: 512 bits with vpermb, whose tables have 64 bytes.
+WinogradRow winogradWeightsOfTaps(KernelBuilder &k, Val taps);
 /// A of a row of sums.
 WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const WinogradRow &m);
 

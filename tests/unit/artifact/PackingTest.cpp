@@ -126,6 +126,38 @@ TEST(PackPanels2, HoldFourGroupsInAByte) {
   EXPECT_EQ(tri_panel2_bytes(&huge), 0u);
 }
 
+TEST(PackPanels3, HoldARowOfTapsInAByte) {
+  uint32_t seed = 600;
+  for (uint32_t o : {1u, 4u, 17u, 33u})
+    for (uint32_t ko : {3u, 9u})
+      for (uint32_t ki : {1u, 3u, 4u, 5u, 16u, 21u})
+        for (uint32_t nr : {1u, 16u})
+          for (uint32_t kr : {1u, 4u}) {
+            const tri_panel_layout layout = {o, ko, ki, nr, kr};
+            const std::vector<int8_t> weights = randomTrits(size_t(o) * ko * ki, seed++);
+            const uint32_t panels = (o + nr - 1) / nr, groups = (ki + kr - 1) / kr;
+            ASSERT_EQ(tri_panel3_bytes(&layout), size_t(panels) * (ko / 3) * groups * nr * kr);
+            std::vector<uint8_t> out(tri_panel3_bytes(&layout) + 1, 55);
+            tri_pack_panels3(weights.data(), &layout, out.data());
+            ASSERT_EQ(out.back(), 55);
+            size_t at = 0;
+            for (uint32_t panel = 0; panel < panels; ++panel)
+              for (uint32_t t = 0; t < ko; t += 3)
+                for (uint32_t group = 0; group < groups; ++group)
+                  for (uint32_t row = 0; row < nr; ++row)
+                    for (uint32_t j = 0; j < kr; ++j, ++at) {
+                      ASSERT_EQ(out[at] >> 6, 0);
+                      for (uint32_t s = 0; s < 3; ++s) {
+                        const uint32_t k = group * kr + j, channel = panel * nr + row;
+                        const int want = channel < o && k < ki ? weights[(size_t(channel) * ko + t + s) * ki + k] : 0;
+                        ASSERT_EQ(int(out[at] >> (2 * s) & 3) - 1, want) << o << ' ' << ko << ' ' << ki << ' ' << nr << ' ' << kr;
+                      }
+                    }
+          }
+  const tri_panel_layout twoTaps = {1, 2, 1, 1, 1};
+  EXPECT_EQ(tri_panel3_bytes(&twoTaps), 0u);
+}
+
 TEST(PackCodes, HoldEachTritOnce) {
   uint32_t seed = 700;
   for (uint32_t o : {1u, 4u, 17u, 33u})

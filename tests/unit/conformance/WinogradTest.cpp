@@ -16,7 +16,8 @@ struct Form {
 };
 const Form kForms[] = {{"x86-64-v3", ConvAlgorithm::WinogradWords},      {"x86-64-v3+avxvnni", ConvAlgorithm::WinogradWords},
                        {"x86-64-v4", ConvAlgorithm::WinogradWords},      {"x86-64-v4+vnni", ConvAlgorithm::WinogradWords},
-                       {"x86-64-v3+avxvnni", ConvAlgorithm::WinogradBytes}, {"x86-64-v4+vnni", ConvAlgorithm::WinogradBytes}};
+                       {"x86-64-v3+avxvnni", ConvAlgorithm::WinogradBytes}, {"x86-64-v4+vnni", ConvAlgorithm::WinogradBytes},
+                       {"x86-64-v4+vnni+vbmi", ConvAlgorithm::WinogradBytes}};
 
 class Winograd : public testing::TestWithParam<Form> {
 protected:

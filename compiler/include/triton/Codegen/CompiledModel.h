@@ -39,6 +39,7 @@ struct Placement {
     Panels2, ///< trits to panels of two bits a trit
     Adds,    ///< trits to code; the arena gets the addresses of its functions (runtime/artifact/adds.h)
     Codes,   ///< trits to codes of two or three trits
+    Panels3, ///< trits to panels of three taps a byte
   } kind = Copy;
   uint32_t blob = 0;
   uint64_t arenaOffset = 0;        ///< a multiple of 64
