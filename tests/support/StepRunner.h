@@ -123,8 +123,9 @@ inline JobResult runJob(const Job &job) {
     tri_kernel_args args = {weights.data, workspace.data, nullptr, inputPointers.data(), outputPointers.data(), job.batch, 0, 0, job.threads};
     for (size_t s = 0; s < job.steps.size() && result.status == 0; ++s) {
       args.parts = job.parts.empty() ? job.threads : job.parts[s];
-      // Every thread does parts that are no neighbours, one after the other, and may find what the one before left.
-      int32_t stride = args.parts % 3 ? 3 : args.parts % 5 ? 5 : 1, each = (args.parts + job.threads - 1) / job.threads;
+      // Every thread does several parts, which are neighbours in every other step, and may find what the one before left.
+      bool neighbours = (s + size_t(job.threads)) % 2;
+      int32_t stride = neighbours ? 1 : args.parts % 3 ? 3 : args.parts % 5 ? 5 : 1, each = (args.parts + job.threads - 1) / job.threads;
       for (int32_t i = 0; i < args.parts && result.status == 0; ++i) {
         GuardedBuffer &own = *scratch[size_t(i / each)];
         args.scratch = job.scratchBytes ? own.data : nullptr;

@@ -18,6 +18,8 @@ namespace triton {
 
 namespace {
 
+/// Steps in one turn of the products' loop where a vector of the next block's U is made meanwhile.
+constexpr int64_t kStepsTogether = 4;
 /// U is kept of so many blocks at most: a byte each in the header of the scratch, behind the word for V.
 constexpr int64_t kKeptBytes = 8, kKeptBlocks = TRI_SCRATCH_HEADER - kKeptBytes;
 
@@ -34,7 +36,9 @@ public:
     };
     auto uOf = [&](Val index) { return k.offset(scratch(g.uAt), g.keepsU ? index * k.index(g.uBlock) : k.index(0)); };
     auto panelOf = [&](Val index) { return k.offset(args[PaWeights], index * k.index(g.panel)); };
-    Val none = k.index(0), allSteps = k.index(g.steps);
+    auto place = [&](Val turn) { return k.offset(scratch(g.uAt), (turn & k.index(1)) * k.index(g.uBlock)); };
+    Val none = k.index(0), allSteps = k.index(g.steps), isAny = compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to);
+    Val groups = (row.to - row.from + k.index(choice.groupRows - 1)) / k.index(choice.groupRows), firstTurn, isNext;
     if (g.keepsU)
       eachBlock([&](Val index, int64_t vectors, int64_t) {
         auto make = [&] { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); };
@@ -42,9 +46,15 @@ public:
           return make();
         unlessKept(k, args[PaScratch], index + k.index(kKeptBytes), k.constantInt(k.i8(), 1), make);
       });
-    else if (form.bytes())
-      k.ifThen(compare(Cmp::Lt, row.from, row.to) & compare(Cmp::Lt, block.from, block.to),
-               [&] { transformWeights(panelOf(block.from), uOf(none), dot.vectors, none, allSteps); });
+    else if (form.bytes()) {
+      // The part before may have made U of this part's first block, as this one does for the next part if the same thread takes it by itself.
+      Val kept = k.load(k.i64(), keptBlock()), made = compare(Cmp::Eq, k.shiftRightLogical(kept, 1), block.from + k.index(1));
+      k.ifThen(isAny & compare(Cmp::Eq, made, k.constantInt(k.i1(), 0)),
+               [&] { transformWeights(panelOf(block.from), place(none), dot.vectors, none, allSteps); });
+      firstTurn = select(made, kept & k.index(1), none);
+      auto threadOf = [&](Val part) { return part * args[PaThreads] / args[PaParts]; };
+      isNext = compare(Cmp::Lt, block.to, k.index(g.blocks)) & compare(Cmp::Eq, threadOf(args[PaPart]), threadOf(args[PaPart] + k.index(1)));
+    }
     k.forLoop(row.from, row.to, choice.groupRows, [&](Val first) {
       Val count = minOf(row.to - first, k.index(choice.groupRows));
       unlessKept(k, args[PaScratch], none, keyOf(k, {first, first + count}), [&] { transformInput(first, count); });
@@ -62,19 +72,25 @@ public:
         Val u = uOf(index);
         if (!g.keepsU) {
           // The blocks of all groups take the two places of U in turn.
-          Val turn = (first - row.from) / k.index(choice.groupRows) * (block.to - block.from) + (index - block.from);
-          auto place = [&](Val at) { return k.offset(scratch(g.uAt), (at & k.index(1)) * k.index(g.uBlock)); };
+          Val turn = firstTurn + (first - row.from) / k.index(choice.groupRows) * (block.to - block.from) + (index - block.from);
           Val next = index + k.index(1), more = compare(Cmp::Lt, next, block.to), others = compare(Cmp::Lt, first + k.index(choice.groupRows), row.to);
           u = place(turn);
-          ahead = {panelOf(select(more, next, block.from)), place(turn + k.index(1)), select(more | others, allSteps, none)};
+          ahead = {panelOf(select(more | compare(Cmp::Eq, others, k.constantInt(k.i1(), 0)), next, block.from)), place(turn + k.index(1)), more | others | isNext};
         }
         byFills(first, count, at, index, u, ahead, vectors, lanes);
       });
     });
+    if (isNext)
+      k.ifThen(isAny, [&] {
+        Val turn = firstTurn + groups * (block.to - block.from);
+        k.store(select(isNext, (block.to + k.index(1)) * k.index(2) + (turn & k.index(1)), none), keptBlock());
+      });
   }
 
 private:
   Type i32s() { return k.vec(dot.lanes, k.i32()); }
+  /// Where the header of the scratch says which block's U lies in which of its two places: twice the block's number plus 1, plus the place.
+  Val keptBlock() { return k.offset(args[PaScratch], kKeptBytes - TRI_SCRATCH_HEADER); }
   Val scratch(int64_t at) { return k.offset(args[PaScratch], at); }
 
   /// Parts that share rows of tiles make U of all their blocks each, those that share blocks of channels V of all their rows, unless the thread has
@@ -204,6 +220,38 @@ private:
     });
   }
 
+  /// What a position of a fill makes of the next block's U between its products: one of four columns, of as many vectors as its loop has turns.
+  struct Column {
+    Val table, codes, u;
+    explicit operator bool() const { return bool(u); }
+  };
+  /// Turns of a position's loop, and the positions that it takes to make a column; the last of them makes some vectors again.
+  int64_t turns() const { return g.steps / kStepsTogether; }
+  int64_t positionsOfColumn() const { return ceilDiv(g.steps * dot.vectors, turns()); }
+  int64_t columnsPositions() const { return form.window() * positionsOfColumn(); }
+  /// Whether U of the next block is made within the products' loop.
+  bool interleaves() const { return choice.taps && !g.keepsU && turns() > 0; }
+
+  /// The column of the position'th position of all fills.
+  Column columnOf(Val position, Val panel, Val u) {
+    Val column = position / k.index(positionsOfColumn()), rest = position - column * k.index(positionsOfColumn());
+    Val at = minOf(rest * k.index(turns()), k.index(g.steps * dot.vectors - turns())) * k.index(g.laneBytes);
+    WinogradRow tables = winogradTables(k);
+    Val table = tables[0];
+    for (int64_t j = 1; j < form.window(); ++j)
+      table = select(compare(Cmp::Eq, column, k.index(j)), tables[j], table);
+    return {table, k.offset(panel, at), k.offset(u, column * k.index(g.uPosition) + at)};
+  }
+  /// The vector of a turn, which is given as a byte of its position's step.
+  void makeVector(const Column &column, Val turn) {
+    Val rows[3];
+    for (int64_t r = 0; r < 3; ++r)
+      rows[r] = winogradLookup(k, column.table, k.load(k.vec(g.elements, k.i8()), k.offset(k.offset(column.codes, turn), r * g.panel / 3), g.elements));
+    WinogradRow u = winogradWeights(k, form, rows[0], rows[1], rows[2]);
+    for (int64_t i = 0; i < form.window(); ++i)
+      k.store(u[i], k.offset(k.offset(column.u, turn), i * form.window() * g.uPosition), g.laneBytes);
+  }
+
   // ---- Products ----------------------------------------------------------------------------------------------------------
 
   Val product(Val sum, Val a, Val b) {
@@ -227,39 +275,43 @@ private:
     }
   }
 
-  /// The sums of so many tiles at one position, which begin with `starts`. `fetched` (may be absent): an address * 256, see
-  /// WinogradGeometry::fetchStep.
-  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> starts, int64_t vectors, Val fetched = {}) {
-    std::vector<Val> carried = std::move(starts);
-    carried.push_back(u);
-    if (fetched)
-      carried.insert(carried.begin(), fetched);
-    carried = k.forLoop(0, g.steps * 4, 4, carried, [&](Val at, std::vector<Val> in) {
-      Val next;
-      if (fetched) {
-        k.prefetch(k.pointerTo(k.shiftRightLogical(in.front(), 8)));
-        next = in.front() + k.index(g.fetchStep);
-        in.erase(in.begin());
-      }
-      std::vector<Val> out = in;
-      Val here = k.offset(x, at), w[4];
+  /// The sums of so many tiles at one position, which begin with `sums`. `fetched` (may be absent): an address * 256, see
+  /// WinogradGeometry::fetchStep. `column` (may be absent): made meanwhile.
+  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> sums, int64_t vectors, Val fetched = {}, const Column &column = {}) {
+    auto products = [&](std::vector<Val> &into, Val at, int64_t step) {
+      Val here = k.offset(k.offset(x, at), step * 4), weights = k.offset(k.offset(u, at * k.index(g.nr)), step * g.nr * 4), w[4];
       for (int64_t i = 0; i < vectors; ++i)
-        w[i] = k.load(i32s(), k.offset(in.back(), i * g.laneBytes), g.laneBytes);
+        w[i] = k.load(i32s(), k.offset(weights, i * g.laneBytes), g.laneBytes);
       for (int64_t p = 0; p < positions; ++p) {
         Val broadcast = k.splat(k.load(k.i32(), k.offset(here, p * g.vTile), 4), dot.lanes);
         for (int64_t i = 0; i < vectors; ++i)
-          out[p * vectors + i] = product(in[p * vectors + i], broadcast, w[i]);
+          into[p * vectors + i] = product(into[p * vectors + i], broadcast, w[i]);
       }
-      out.back() = k.offset(in.back(), g.nr * 4);
-      if (fetched)
-        out.insert(out.begin(), next);
-      return out;
-    });
-    if (fetched)
-      carried.erase(carried.begin());
+    };
+    // What a turn of `steps` steps fetches: a line, or as many as keep up.
+    auto fetch = [&](Val at, int64_t steps) {
+      int64_t lines = ceilDiv(steps * g.fetchStep, 64 * 256);
+      Val address = fetched + at * k.index(g.fetchStep / 4);
+      for (int64_t i = 0; i < lines; ++i)
+        k.prefetch(k.pointerTo(k.shiftRightLogical(i ? address + k.index(i * steps * g.fetchStep / lines) : address, 8)));
+    };
+    auto loop = [&](int64_t from, int64_t to, int64_t steps) {
+      sums = k.forLoop(from * 4, to * 4, steps * 4, sums, [&](Val at, std::vector<Val> into) {
+        if (fetched)
+          fetch(at, steps);
+        if (column && steps > 1)
+          makeVector(column, at * k.index(g.laneBytes / (steps * 4)));
+        for (int64_t step = 0; step < steps; ++step)
+          products(into, at, step);
+        return into;
+      });
+    };
+    int64_t whole = interleaves() && positions == choice.tile.positions ? turns() * kStepsTogether : 0;
+    loop(0, whole, kStepsTogether);
+    loop(whole, g.steps, 1);
     for (int64_t p = 0; p < positions; ++p)
       for (int64_t i = 0; i < vectors; ++i)
-        k.store(carried[p * vectors + i], k.offset(to, p * g.mTile + i * g.mVector), 32);
+        k.store(sums[p * vectors + i], k.offset(to, p * g.mTile + i * g.mVector), 32);
   }
 
   /// What a block of a group fetches: see WinogradGeometry::fetchBytes.
@@ -292,19 +344,21 @@ private:
 
   /// The block whose U is made while another one is multiplied: the products leave the ways between the caches idle, which U needs.
   struct Ahead {
-    Val panel, u, steps; ///< steps: 0 if there is none
+    Val panel, u, exists;
   };
 
   /// Bytes: the sums of one fill stay in the first-level cache, U comes from the second.
   void byFills(Val first, Val count, const TilePointers &block, Val index, Val allU, const Ahead &ahead, int64_t vectors, int64_t lanesOfLast) {
     int64_t most = choice.tile.positions, planeBytes = winogradPlaces(shape.storedChannels) * 4;
-    auto sliceAt = [&](Val part) { return minOf(part * k.index(g.uSlice), ahead.steps); };
+    auto ifAhead = [&](int64_t count) { return select(ahead.exists, k.index(count), k.index(0)); };
+    auto sliceAt = [&](Val part) { return minOf(part * k.index(g.uSlice), ifAhead(g.steps)); };
+    auto positionsOf = [&](Val fills) { return fills * k.index(form.positions()); };
     Val fetched = k.shiftLeft(k.addressOf(fetchedBy(first, index, block)), 8), tiles = count * k.index(g.tilesX);
     Val fills = (tiles + k.index(most - 1)) / k.index(most);
     k.forLoop(k.index(0), fills, 1, [&](Val fill) {
       Val v = k.offset(scratch(0), fill * k.index(g.vFill)), tile = fill * k.index(most);
       k.forLoop(0, form.positions(), 1, [&](Val position) {
-        Val part = fill * k.index(form.positions()) + position;
+        Val part = positionsOf(fill) + position;
         // A corner's sums begin with what V + 128 makes too much of one result, all others with zeros.
         Val y = position / k.index(form.window()), x = position - y * k.index(form.window());
         auto isEdge = [&](Val at) { return compare(Cmp::Eq, at, k.index(0)) | compare(Cmp::Eq, at, k.index(3)); };
@@ -314,21 +368,37 @@ private:
         for (int64_t i = 0; i < vectors; ++i)
           starts.push_back(k.load(i32s(), k.offset(k.offset(block.start, corner * k.index(planeBytes)), i * g.laneBytes), g.laneBytes) & mask);
         forFill(tiles - tile, [&](int64_t positions) {
-          std::vector<Val> carried;
+          std::vector<Val> sums;
           for (int64_t p = 0; p < positions; ++p)
-            carried.insert(carried.end(), starts.begin(), starts.end());
-          multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
-                   k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, std::move(carried), vectors,
-                   fetched + part * k.index(g.steps * g.fetchStep));
+            sums.insert(sums.end(), starts.begin(), starts.end());
+          auto products = [&](const Column &column) {
+            multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
+                     k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, sums, vectors, fetched + part * k.index(g.steps * g.fetchStep),
+                     column);
+            return std::vector<Val>();
+          };
+          if (interleaves() && positions == most)
+            k.ifElse(ahead.exists & compare(Cmp::Lt, part, k.index(columnsPositions())), {}, [&] { return products(columnOf(part, ahead.panel, ahead.u)); },
+                     [&] { return products({}); });
+          else
+            products({});
         });
-        if (ahead.steps)
+        if (ahead.exists && !interleaves())
           transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(part), sliceAt(part + k.index(1)));
       });
       forTiles(first, tile, minOf(tile + k.index(most), tiles),
                [&](Val of, const Place &place) { transformOutput(of - tile, place, block, vectors, lanesOfLast); });
     });
-    if (ahead.steps) // a group of fewer fills leaves some
-      transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(fills * k.index(form.positions())), ahead.steps);
+    if (!ahead.exists)
+      return;
+    // A group of fewer fills leaves some.
+    if (interleaves())
+      k.forLoop(positionsOf(tiles / k.index(most)), ifAhead(columnsPositions()), 1, [&](Val part) {
+        Column column = columnOf(part, ahead.panel, ahead.u);
+        k.forLoop(0, turns() * g.laneBytes, g.laneBytes, [&](Val at) { makeVector(column, at); });
+      });
+    else
+      transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(positionsOf(fills)), ifAhead(g.steps));
   }
 
   // ---- Results -----------------------------------------------------------------------------------------------------------

@@ -25,11 +25,12 @@ struct PartCosts {
 
 /// Words: the generator writes about 260 for a vector of V, 117 for one of U and 370 for one of results; the first two store to 36 places that
 /// are not in the first-level cache, and then the lines' way there and back was measured to take longest: four to five cycles each.
-PartCosts partCosts(const TargetDesc &target, const WinogradForm &form) {
+PartCosts partCosts(const TargetDesc &target, const WinogradForm &form, bool taps) {
   bool wide = target.vectorBytes == 64;
-  // Bytes: about 47, 35 and 50. U is made between the products, which hides a part of what its stores take.
+  // Bytes: about 47, 35 and 50. U is made between the products, which hides a part of what its stores take; from taps it
+  // is made beside them, which hides more.
   if (form.bytes())
-    return {90, 135, 70, 4};
+    return {90, taps ? 65.0 : 135.0, 70, 4};
   return {420, wide ? 320.0 : 290.0, wide ? 320.0 : 430.0, 2};
 }
 
@@ -62,7 +63,7 @@ std::string WinogradChoice::name() const { return form().bytes() ? "Winograd F(2
 
 WinogradCosts::WinogradCosts(const TargetDesc &target, const ConvShape &shape, const WinogradChoice &choice) {
   WinogradGeometry g(shape, choice);
-  PartCosts parts = partCosts(target, g.form);
+  PartCosts parts = partCosts(target, g.form, choice.taps);
   double dot = target.dotCost(target.hasVnni ? DotKind::Dpbusd : DotKind::MaddWd);
   double tileVectors = double(g.tilesX * g.blocks * choice.tile.dot.vectors);
   row = int64_t(double(g.tilesX * g.vectors) * parts.perV);

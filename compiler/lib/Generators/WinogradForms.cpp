@@ -30,15 +30,24 @@ WinogradRow winogradWeights(KernelBuilder &k, const WinogradForm &form, Val w0, 
   return {k.shiftLeft(w0, 2) + doubled(w0), k.shiftLeft(s + w1, 2), k.shiftLeft(s - w1, 2), p + q, p - q, k.shiftLeft(w2, 4) + k.shiftLeft(w2, 3)};
 }
 
-WinogradRow winogradWeightsOfTaps(KernelBuilder &k, Val taps) {
-  WinogradRow results;
+WinogradRow winogradTables(KernelBuilder &k) {
+  WinogradRow tables;
   for (const auto &g : kWinogradBytesG) {
     std::vector<int8_t> table(64);
     for (int i = 0; i < 64; ++i)
       for (int s = 0; s < 3; ++s)
         table[size_t(i)] = int8_t(table[size_t(i)] + g[s] * ((i >> (2 * s) & 3) - 1));
-    results.push_back(k.intrinsic("llvm.x86.avx512.permvar.qi.512", taps.type(), {k.constantBytes(table), taps}));
+    tables.push_back(k.constantBytes(table));
   }
+  return tables;
+}
+
+Val winogradLookup(KernelBuilder &k, Val table, Val taps) { return k.intrinsic("llvm.x86.avx512.permvar.qi.512", taps.type(), {table, taps}); }
+
+WinogradRow winogradWeightsOfTaps(KernelBuilder &k, Val taps) {
+  WinogradRow results;
+  for (Val table : winogradTables(k))
+    results.push_back(winogradLookup(k, table, taps));
   return results;
 }
 

@@ -14,6 +14,9 @@ WinogradRow winogradActivations(KernelBuilder &k, const WinogradForm &form, cons
 WinogradRow winogradWeights(KernelBuilder &k, const WinogradForm &form, Val w0, Val w1, Val w2);
 /// The same of bytes that are rows of three trits, see tri_pack_panels3: 512 bits with vpermb, whose tables have 64 bytes.
 WinogradRow winogradWeightsOfTaps(KernelBuilder &k, Val taps);
+/// Its tables, and a look-up.
+WinogradRow winogradTables(KernelBuilder &k);
+Val winogradLookup(KernelBuilder &k, Val table, Val taps);
 /// A of a row of sums.
 WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const WinogradRow &m);
 

@@ -117,6 +117,23 @@ TEST_P(Winograd, GroupsBatchesAndThreadsEqualTheOracle) {
     }
 }
 
+/// More weights than are kept transformed: those of the next block, or of the next part, are made beside the products.
+TEST_P(Winograd, LargeLayersEqualTheOracle) {
+  unsigned seed = 120;
+  for (auto [channels, outputs, height, width] : {std::array<int64_t, 4>{260, 120, 7, 7}, {257, 130, 14, 9}, {256, 128, 4, 4}, {128, 264, 8, 8}})
+    for (int32_t threads : {1, 2, 3, 2}) {
+      GraphText g(seed);
+      Ref x = g.argument("f32", {-1, channels, height, width});
+      Ref q = g.quantize(x, quant(codes(seed % 3 ? "u8" : "i8"), 0.02));
+      Ref y = g.conv(q, g.weights(true, {outputs, channels, 3, 3}), quant("u8", 0.1), 1, 1);
+      Comparison how;
+      how.batch = 1 + seed % 3;
+      how.threads = threads;
+      how.seed = seed++;
+      check(g.finish({y}), how);
+    }
+}
+
 /// At every level, with the algorithm that costs decide, and forced: one result.
 TEST_P(Winograd, LevelsAndChoicesAgree) {
   for (unsigned seed = 100; seed < 102; ++seed) {
