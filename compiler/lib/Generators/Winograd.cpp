@@ -118,21 +118,24 @@ private:
     Val at = tile * k.index(form.tile);
     return size % form.tile ? minOf(at, k.index(size - form.tile)) : at;
   }
+  /// The first tile of a row of tiles.
+  Place placeOfRow(Val unit) {
+    Val image = unit / k.index(g.tilesY), ty = unit - image * k.index(g.tilesY);
+    return {image, ty * k.index(form.tile), firstOf(ty, shape.outH), k.index(0)};
+  }
   /// Calls `body(tile of the group, its place)` for `count` rows of tiles.
   void forRows(Val first, Val count, const std::function<void(Val tile, const Place &place)> &body) {
     k.forLoop(k.index(0), count, 1, [&](Val i) {
-      Val unit = first + i;
-      Val image = unit / k.index(g.tilesY), ty = unit - image * k.index(g.tilesY);
-      Val y = firstOf(ty, shape.outH), nominal = ty * k.index(form.tile);
-      k.forLoop(0, g.tilesX, 1, [&](Val tx) { body(i * k.index(g.tilesX) + tx, {image, nominal, y, firstOf(tx, shape.outW)}); });
+      Place place = placeOfRow(first + i);
+      k.forLoop(0, g.tilesX, 1, [&](Val tx) { body(i * k.index(g.tilesX) + tx, {place.image, place.nominal, place.y, firstOf(tx, shape.outW)}); });
     });
   }
   /// The same for the tiles [from, to) of a group whose first row of tiles is `first`.
   void forTiles(Val first, Val from, Val to, const std::function<void(Val tile, const Place &place)> &body) {
     k.forLoop(from, to, 1, [&](Val tile) {
-      Val row = tile / k.index(g.tilesX), tx = tile - row * k.index(g.tilesX), unit = first + row;
-      Val image = unit / k.index(g.tilesY), ty = unit - image * k.index(g.tilesY);
-      body(tile, {image, ty * k.index(form.tile), firstOf(ty, shape.outH), firstOf(tx, shape.outW)});
+      Val row = tile / k.index(g.tilesX), tx = tile - row * k.index(g.tilesX);
+      Place place = placeOfRow(first + row);
+      body(tile, {place.image, place.nominal, place.y, firstOf(tx, shape.outW)});
     });
   }
   Val placeOf(Val pointer, const PlaneStrides &s, const Place &at) {
@@ -149,6 +152,8 @@ private:
   }
 
   void transformInput(Val first, Val count) {
+    if (form.bytes())
+      return transformBytes(first, count);
     int64_t n = form.window();
     Type bytes = k.vec(g.elements, k.i8());
     bool isSigned = !dot.actUnsigned && !dot.excess;
@@ -162,22 +167,70 @@ private:
           for (int64_t j = 0; j < n; ++j) {
             // Behind the channels of a pixel lies something that may be read; its products are with zero weights or left out.
             Val raw = k.load(bytes, k.offset(at, i * shape.x.row + j * shape.x.pixel));
-            d.push_back(form.bytes() ? raw : isSigned ? k.signExtend(raw, k.i16()) : k.zeroExtend(raw, k.i16()));
+            d.push_back(isSigned ? k.signExtend(raw, k.i16()) : k.zeroExtend(raw, k.i16()));
           }
           rows.push_back(winogradActivations(k, form, d));
         }
-        Val out = k.offset(to, form.bytes() ? c : c + c);
+        Val out = k.offset(to, c + c);
         for (int64_t j = 0; j < n; ++j) {
           WinogradRow column;
           for (int64_t i = 0; i < n; ++i)
             column.push_back(rows[i][j]);
           column = winogradActivations(k, form, column);
-          for (int64_t i = 0; i < n; ++i) {
-            // Sums of four unsigned codes are unsigned bytes, the others become so.
-            if (form.bytes() && !(dot.actUnsigned && i == 1 && j == 1))
-              column[i] = column[i] ^ k.constantInt(bytes, -128);
+          for (int64_t i = 0; i < n; ++i)
             k.store(column[i], k.offset(out, (i * n + j) * g.vPosition), 32);
+        }
+      });
+    });
+  }
+
+  /// Two of the four columns of a window are those of the tile before it.
+  void transformBytes(Val first, Val count) {
+    int64_t n = form.window(), following = shape.outW / form.tile;
+    Type bytes = k.vec(g.elements, k.i8());
+    k.forLoop(k.index(0), count, 1, [&](Val i) {
+      Place place = placeOfRow(first + i);
+      Val from = placeOf(args[PaX], shape.x, place), firstTile = i * k.index(g.tilesX);
+      k.forLoop(0, g.vectors * g.elements, g.elements, [&](Val c) {
+        auto column = [&](Val pixel, int64_t more) {
+          Val at = k.offset(k.offset(from, c), pixel * k.index(shape.x.pixel));
+          WinogradRow d;
+          for (int64_t y = 0; y < n; ++y)
+            d.push_back(k.load(bytes, k.offset(at, y * shape.x.row + more * shape.x.pixel)));
+          return winogradActivations(k, form, d);
+        };
+        auto write = [&](Val tile, const std::vector<WinogradRow> &columns) {
+          Val out = k.offset(vOf(firstTile + tile), c);
+          for (int64_t y = 0; y < n; ++y) {
+            // Sums of four unsigned codes are unsigned bytes, the others become so: each of them takes one of the last two columns.
+            bool isMixed = dot.actUnsigned && y == 1;
+            auto positive = [&](Val v) { return v ^ k.constantInt(bytes, -128); };
+            WinogradRow row;
+            for (int64_t x = 0; x < n; ++x)
+              row.push_back(x >= 2 && !isMixed ? positive(columns[size_t(x)][y]) : columns[size_t(x)][y]);
+            row = winogradActivations(k, form, row);
+            for (int64_t x = 0; x < n; ++x)
+              k.store(isMixed && x != 1 ? positive(row[x]) : row[x], k.offset(out, (y * n + x) * g.vPosition), 32);
           }
+        };
+        std::vector<Val> carried;
+        for (int64_t x = 0; x < 2; ++x)
+          for (Val v : column(k.index(0), x))
+            carried.push_back(v);
+        k.forLoop(0, following, 1, carried, [&](Val tile, const std::vector<Val> &before) {
+          std::vector<WinogradRow> columns = {{before.begin(), before.begin() + n}, {before.begin() + n, before.end()}};
+          for (int64_t x = 2; x < n; ++x)
+            columns.push_back(column(tile * k.index(form.tile), x));
+          write(tile, columns);
+          std::vector<Val> next(columns[2].begin(), columns[2].end());
+          next.insert(next.end(), columns[3].begin(), columns[3].end());
+          return next;
+        });
+        if (following < g.tilesX) {
+          std::vector<WinogradRow> columns;
+          for (int64_t x = 0; x < n; ++x)
+            columns.push_back(column(k.index(shape.outW - form.tile), x));
+          write(k.index(following), columns);
         }
       });
     });
@@ -306,7 +359,7 @@ private:
         return into;
       });
     };
-    int64_t whole = interleaves() && positions == choice.tile.positions ? turns() * kStepsTogether : 0;
+    int64_t whole = form.bytes() && dot.lanes == 16 && positions == choice.tile.positions ? turns() * kStepsTogether : 0;
     loop(0, whole, kStepsTogether);
     loop(whole, g.steps, 1);
     for (int64_t p = 0; p < positions; ++p)
