@@ -560,6 +560,7 @@ std::optional<LayerChoice> lowerLinear(StepContext &c, Linear op, const End &end
   LinearShape shape;
   shape.inputs = w[1];
   shape.outputs = shape.storedChannels = w[0];
+  shape.streams = weightsStream(c.allWeights);
   auto steps = [&](int64_t bytes) { return (bytes + tile.dot.kr() - 1) / tile.dot.kr(); };
   int64_t ko = 1, ki = w[1];
   std::string more;

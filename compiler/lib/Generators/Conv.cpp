@@ -289,6 +289,7 @@ static void writeLinear(KernelBuilder &k, const LinearShape &shape, const TileCh
     base.outStride = shape.outRow;
     base.residualStride = shape.residualRow;
     base.scaleStride = 4;
+    base.streams = shape.streams;
     auto tileAt = [&](Val r, int64_t positions) {
       TilePointers here = base;
       here.x = k.offset(base.x, r * k.index(shape.xRow));

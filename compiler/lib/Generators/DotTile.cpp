@@ -332,7 +332,12 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
     k.prefetch(k.pointerTo(k.shiftRightLogical(prefetch, 8)));
     return prefetch + (steps == 1 ? at.prefetchStep : at.prefetchStep * k.index(steps));
   };
+  auto fetchAhead = [&](Val w, int64_t steps) {
+    for (int64_t line = 0; at.streams && line < steps * stepBytes; line += 64)
+      k.prefetch(k.offset(w, kFetchedAhead + line));
+  };
   auto body = [&](Running in, Val x, int64_t useSets) {
+    fetchAhead(in.w, useSets * group);
     for (int64_t s = 0; s < useSets; ++s) {
       DotEmitter::Accumulators acc(in.acc.begin() + s * count, in.acc.begin() + (s + 1) * count);
       emitter.emit(acc, k.offset(x, s * group * dot.xBytes()), at.xStride, k.offset(in.w, s * group * stepBytes), group);
@@ -363,6 +368,7 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
       whole = steps / kStepsTogether * kStepsTogether;
       auto each = [&](Val iv, const std::vector<Val> &values) {
         Running r = unpack(values, prefetches);
+        fetchAhead(r.w, kStepsTogether);
         for (int64_t i = 0; i < kStepsTogether; ++i) {
           emitter.emit(r.acc, k.offset(k.offset(x, iv), i * dot.xBytes()), at.xStride, k.offset(r.w, i * stepBytes), 1);
           if (prefetches && i % 2 == 1) // a line is fetched by several steps

@@ -28,6 +28,7 @@ struct ConvShape {
 struct LinearShape {
   int64_t inputs = 1, outputs = 1, storedChannels = 1;
   bool twoBit = false; ///< weights as t2 panels: emitLinear takes writeTwoBitLinear
+  bool streams = false; ///< the weights do not stay close from run to run: they are fetched ahead
   Reduction reduction;
   int64_t xRow = 0, outRow = 0, residualRow = 0; ///< bytes between rows
   int64_t rows = 0;                              ///< if they are known: tiles that fit them
@@ -83,6 +84,10 @@ int64_t depthwiseDotChannel(int64_t position);
 int64_t depthwiseDotScratch(const DepthwiseShape &shape);
 /// As emitDepthwise with other orders: weights as panels [positions][kernelW][kernelH] of 16 x 4, m, b and start by position.
 std::string emitDepthwiseDot(KernelBuilder &k, const std::string &label, const DepthwiseShape &shape, const Epilogue &epilogue);
+
+/// Whether a layer's weights are fetched ahead in a network with `allWeights` weights: with at most a quarter of that in bytes they stay in any
+/// second-level cache.
+constexpr bool weightsStream(uint64_t allWeights) { return allWeights > (1 << 19); }
 
 /// True if weights of two bits pay: trits that do not fit the first-level cache as bytes, on vpdpbusd with 512 bits.
 bool twoBitTakes(const TargetDesc &target, const LinearShape &shape, bool trits);

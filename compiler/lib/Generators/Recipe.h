@@ -61,8 +61,8 @@ private:
     add(steps);
   }
   void add(const LinearShape &s) {
-    const auto &[inputs, outputs, storedChannels, twoBit, reduction, xRow, outRow, residualRow, rows] = s;
-    fields(inputs, outputs, storedChannels, twoBit, reduction, xRow, outRow, residualRow, rows);
+    const auto &[inputs, outputs, storedChannels, twoBit, streams, reduction, xRow, outRow, residualRow, rows] = s;
+    fields(inputs, outputs, storedChannels, twoBit, streams, reduction, xRow, outRow, residualRow, rows);
   }
   void add(const DepthwiseShape &s) {
     const auto &[conv, actUnsigned, trits, sumBound] = s;

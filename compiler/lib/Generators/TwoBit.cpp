@@ -100,6 +100,11 @@ private:
     at.residualStride = shape.residualRow;
     return at;
   }
+  /// Fetches what stands ahead of `vectors` vectors of weights.
+  void fetchAhead(Val weights, int64_t vectors) {
+    for (int64_t v = 0; v < vectors && shape.streams; ++v)
+      k.prefetch(k.offset(weights, kFetchedAhead + v * 64));
+  }
   void forBlocks(const Range &range, const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
     triton::forBlocks(k, dot, shape.storedChannels, range.from, range.to, body);
   }
@@ -159,6 +164,7 @@ private:
           std::vector<Val> w;
           for (int64_t v = 0; v < vectors; ++v)
             w.push_back(k.load(bytes(), k.offset(at, v * 64), 64));
+          fetchAhead(at, vectors);
           for (int64_t place = 0; place < 4; ++place) {
             Val quad = k.splat(k.load(k.i32(), k.offset(x, place * 4)), 16);
             for (int64_t v = 0; v < vectors; ++v)
@@ -226,8 +232,10 @@ private:
         std::vector<Val> sums = startOf(rows, k.offset(totals, row * k.index(4)), here);
         sums = k.forLoop(0, groups, 1, sums, [&](Val g, const std::vector<Val> &carried) {
           std::vector<Val> next = carried, codes;
+          Val at = k.offset(weights, g * k.index(dot.vectors * 64));
           for (int64_t v = 0; v < vectors; ++v)
-            codes.push_back(k.load(i32s(), k.offset(k.offset(weights, g * k.index(dot.vectors * 64)), v * 64), 64));
+            codes.push_back(k.load(i32s(), k.offset(at, v * 64), 64));
+          fetchAhead(at, vectors);
           for (int64_t place = 0; place < 4; ++place) {
             std::vector<Val> w;
             for (Val each : codes)
@@ -255,6 +263,8 @@ private:
   void unpackPiece(Val firstPanel, Val to, int64_t vectors, Val firstGroup, int64_t count) {
     k.forLoop(0, count, 1, [&](Val g) {
       Val from = k.offset(firstPanel, (firstGroup + g) * k.index(dot.vectors * 64)), at = k.offset(to, g * k.index(vectors * 256));
+      for (int64_t first = 0; first < vectors; first += dot.vectors)
+        fetchAhead(k.offset(from, first / dot.vectors * panel), std::min(vectors - first, dot.vectors));
       for (int64_t v = 0; v < vectors; ++v) {
         Val codes = k.load(i32s(), k.offset(from, v / dot.vectors * panel + v % dot.vectors * 64), 64);
         for (int64_t place = 0; place < 4; ++place)

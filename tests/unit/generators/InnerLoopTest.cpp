@@ -125,6 +125,7 @@ std::string linearAssembly(const TargetDesc &target, int64_t inputs, int64_t out
   shape.outRow = outputs * 4;
   shape.rows = rows;
   shape.twoBit = twoBit;
+  shape.streams = true; // needs the most registers
 
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   context.loadDialect<mlir::arith::ArithDialect, mlir::scf::SCFDialect, mlir::LLVM::LLVMDialect>();
