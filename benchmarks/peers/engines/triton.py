@@ -78,7 +78,8 @@ class Triton(Engine):
     def load(self, case, folder, threads, avx2):
         import numpy
         self.prepare(case, folder, avx2)
-        library = ctypes.CDLL(str(build_folder() / "lib" / "libtriton.so"))
+        # Nothing else runs in this process: handing Python's lock over would cost as much as a small layer.
+        library = ctypes.PyDLL(str(build_folder() / "lib" / "libtriton.so"))
         error = Error()
 
         def check(status):
@@ -104,7 +105,7 @@ class Triton(Engine):
         arguments = RunArgs(inputs, outputs, 1, 1, case.batch, None, 0, 0)
         function = library.tri_session_run
         function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-        handle, packed = ctypes.c_void_p(session.value), ctypes.addressof(arguments)
+        handle, packed = session.value, ctypes.addressof(arguments)
         self.keep = (library, x, y, inputs, outputs, arguments, error)
         check(function(handle, packed, ctypes.addressof(error)))
         none = None
