@@ -9,6 +9,7 @@
 //       bytes: for P tiles, for all positions     the same; M of P tiles stays in the first-level cache
 //       for a tile                                A M A', the division, the usual end of a tile
 #include "WinogradCosts.h"
+#include "WinogradWeights.h"
 
 #include "artifact/kernel_abi.h"
 
@@ -18,15 +19,14 @@ namespace triton {
 
 namespace {
 
-/// Steps in one turn of the products' loop where a vector of the next block's U is made meanwhile.
-constexpr int64_t kStepsTogether = 4;
 /// U is kept of so many blocks at most: a byte each in the header of the scratch, behind the word for V.
 constexpr int64_t kKeptBytes = 8, kKeptBlocks = TRI_SCRATCH_HEADER - kKeptBytes;
 
 class Winograd {
 public:
   Winograd(KernelBuilder &k, const ConvShape &shape, const WinogradChoice &choice, const Epilogue &epilogue, const std::vector<Val> &args)
-      : k(k), shape(shape), choice(choice), dot(choice.tile.dot), epilogue(epilogue), args(args), form(choice.form()), g(shape, choice) {}
+      : k(k), shape(shape), choice(choice), dot(choice.tile.dot), epilogue(epilogue), args(args), form(choice.form()), g(shape, choice),
+        weights(k, choice, g) {}
 
   void emit() {
     Val rows = args[PaRows] * k.index(g.tilesY);
@@ -41,7 +41,7 @@ public:
     Val groups = (row.to - row.from + k.index(choice.groupRows - 1)) / k.index(choice.groupRows), firstTurn, isNext;
     if (g.keepsU)
       eachBlock([&](Val index, int64_t vectors, int64_t) {
-        auto make = [&] { transformWeights(panelOf(index), uOf(index), vectors, none, allSteps); };
+        auto make = [&] { weights.transform(panelOf(index), uOf(index), vectors, none, allSteps); };
         if (g.blocks > kKeptBlocks)
           return make();
         unlessKept(k, args[PaScratch], index + k.index(kKeptBytes), k.constantInt(k.i8(), 1), make);
@@ -50,7 +50,7 @@ public:
       // The part before may have made U of this part's first block, as this one does for the next part if the same thread takes it by itself.
       Val kept = k.load(k.i64(), keptBlock()), made = compare(Cmp::Eq, k.shiftRightLogical(kept, 1), block.from + k.index(1));
       k.ifThen(isAny & compare(Cmp::Eq, made, k.constantInt(k.i1(), 0)),
-               [&] { transformWeights(panelOf(block.from), place(none), dot.vectors, none, allSteps); });
+               [&] { weights.transform(panelOf(block.from), place(none), dot.vectors, none, allSteps); });
       firstTurn = select(made, kept & k.index(1), none);
       auto threadOf = [&](Val part) { return part * args[PaThreads] / args[PaParts]; };
       isNext = compare(Cmp::Lt, block.to, k.index(g.blocks)) & compare(Cmp::Eq, threadOf(args[PaPart]), threadOf(args[PaPart] + k.index(1)));
@@ -64,7 +64,7 @@ public:
           at.start = k.offset(args[PaStart], index * k.index(g.nr * 4));
         if (!form.bytes()) {
           if (!g.keepsU)
-            transformWeights(at.weights, uOf(index), vectors, none, allSteps);
+            weights.transform(at.weights, uOf(index), vectors, none, allSteps);
           byPositions(first, count, at, uOf(index), vectors, lanes);
           return;
         }
@@ -236,75 +236,6 @@ private:
     });
   }
 
-  // ---- Weights -----------------------------------------------------------------------------------------------------------
-
-  /// The steps [fromStep, toStep) of a block.
-  void transformWeights(Val panel, Val u, int64_t vectors, Val fromStep, Val toStep) {
-    int64_t n = form.window(), stepBytes = g.nr * dot.kr();
-    Type bytes = k.vec(g.elements, k.i8());
-    k.forLoop(fromStep, toStep, 1, [&](Val step) {
-      Val from = k.offset(panel, step * k.index(stepBytes)), to = k.offset(u, step * k.index(g.nr * 4));
-      for (int64_t v = 0; v < vectors; ++v) {
-        auto store = [&](const WinogradRow &u, const std::function<int64_t(int64_t)> &positionAt) {
-          for (int64_t i = 0; i < n; ++i)
-            k.store(u[i], k.offset(to, positionAt(i) * g.uPosition + v * g.laneBytes), g.laneBytes);
-        };
-        if (choice.taps) {
-          llvm::SmallVector<WinogradRow, 3> rows;
-          for (int64_t r = 0; r < 3; ++r)
-            rows.push_back(winogradWeightsOfTaps(k, k.load(bytes, k.offset(from, r * g.steps * stepBytes + v * g.elements), g.elements)));
-          for (int64_t j = 0; j < n; ++j)
-            store(winogradWeights(k, form, rows[0][j], rows[1][j], rows[2][j]), [&](int64_t i) { return i * n + j; });
-          continue;
-        }
-        llvm::SmallVector<WinogradRow, 3> columns;
-        for (int64_t s = 0; s < 3; ++s) {
-          Val w[3];
-          for (int64_t r = 0; r < 3; ++r) {
-            w[r] = k.load(bytes, k.offset(from, (r * 3 + s) * g.steps * stepBytes + v * g.elements), g.elements);
-            if (!form.bytes())
-              w[r] = k.signExtend(w[r], k.i16());
-          }
-          columns.push_back(winogradWeights(k, form, w[0], w[1], w[2]));
-        }
-        for (int64_t i = 0; i < n; ++i)
-          store(winogradWeights(k, form, columns[0][i], columns[1][i], columns[2][i]), [&](int64_t j) { return i * n + j; });
-      }
-    });
-  }
-
-  /// What a position of a fill makes of the next block's U between its products: one of four columns, of as many vectors as its loop has turns.
-  struct Column {
-    Val table, codes, u;
-    explicit operator bool() const { return bool(u); }
-  };
-  /// Turns of a position's loop, and the positions that it takes to make a column; the last of them makes some vectors again.
-  int64_t turns() const { return g.steps / kStepsTogether; }
-  int64_t positionsOfColumn() const { return ceilDiv(g.steps * dot.vectors, turns()); }
-  int64_t columnsPositions() const { return form.window() * positionsOfColumn(); }
-  /// Whether U of the next block is made within the products' loop.
-  bool interleaves() const { return choice.taps && !g.keepsU && turns() > 0; }
-
-  /// The column of the position'th position of all fills.
-  Column columnOf(Val position, Val panel, Val u) {
-    Val column = position / k.index(positionsOfColumn()), rest = position - column * k.index(positionsOfColumn());
-    Val at = minOf(rest * k.index(turns()), k.index(g.steps * dot.vectors - turns())) * k.index(g.laneBytes);
-    WinogradRow tables = winogradTables(k);
-    Val table = tables[0];
-    for (int64_t j = 1; j < form.window(); ++j)
-      table = select(compare(Cmp::Eq, column, k.index(j)), tables[j], table);
-    return {table, k.offset(panel, at), k.offset(u, column * k.index(g.uPosition) + at)};
-  }
-  /// The vector of a turn, which is given as a byte of its position's step.
-  void makeVector(const Column &column, Val turn) {
-    Val rows[3];
-    for (int64_t r = 0; r < 3; ++r)
-      rows[r] = winogradLookup(k, column.table, k.load(k.vec(g.elements, k.i8()), k.offset(k.offset(column.codes, turn), r * g.panel / 3), g.elements));
-    WinogradRow u = winogradWeights(k, form, rows[0], rows[1], rows[2]);
-    for (int64_t i = 0; i < form.window(); ++i)
-      k.store(u[i], k.offset(k.offset(column.u, turn), i * form.window() * g.uPosition), g.laneBytes);
-  }
-
   // ---- Products ----------------------------------------------------------------------------------------------------------
 
   Val product(Val sum, Val a, Val b) {
@@ -330,11 +261,11 @@ private:
 
   /// The sums of so many tiles at one position, which begin with `sums`. `fetched` (may be absent): an address * 256, see
   /// WinogradGeometry::fetchStep. `column` (may be absent): made meanwhile.
-  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> sums, int64_t vectors, Val fetched = {}, const Column &column = {}) {
+  void multiply(Val x, Val u, Val to, int64_t positions, std::vector<Val> sums, int64_t vectors, Val fetched = {}, const WinogradWeights::Column &column = {}) {
     auto products = [&](std::vector<Val> &into, Val at, int64_t step) {
-      Val here = k.offset(k.offset(x, at), step * 4), weights = k.offset(k.offset(u, at * k.index(g.nr)), step * g.nr * 4), w[4];
+      Val here = k.offset(k.offset(x, at), step * 4), from = k.offset(k.offset(u, at * k.index(g.nr)), step * g.nr * 4), w[4];
       for (int64_t i = 0; i < vectors; ++i)
-        w[i] = k.load(i32s(), k.offset(weights, i * g.laneBytes), g.laneBytes);
+        w[i] = k.load(i32s(), k.offset(from, i * g.laneBytes), g.laneBytes);
       for (int64_t p = 0; p < positions; ++p) {
         Val broadcast = k.splat(k.load(k.i32(), k.offset(here, p * g.vTile), 4), dot.lanes);
         for (int64_t i = 0; i < vectors; ++i)
@@ -353,14 +284,14 @@ private:
         if (fetched)
           fetch(at, steps);
         if (column && steps > 1)
-          makeVector(column, at * k.index(g.laneBytes / (steps * 4)));
+          weights.makeVector(column, at * k.index(g.laneBytes / (steps * 4)));
         for (int64_t step = 0; step < steps; ++step)
           products(into, at, step);
         return into;
       });
     };
-    int64_t whole = form.bytes() && dot.lanes == 16 && positions == choice.tile.positions ? turns() * kStepsTogether : 0;
-    loop(0, whole, kStepsTogether);
+    int64_t whole = form.bytes() && dot.lanes == 16 && positions == choice.tile.positions ? weights.turns() * WinogradWeights::kStepsTogether : 0;
+    loop(0, whole, WinogradWeights::kStepsTogether);
     loop(whole, g.steps, 1);
     for (int64_t p = 0; p < positions; ++p)
       for (int64_t i = 0; i < vectors; ++i)
@@ -424,20 +355,20 @@ private:
           std::vector<Val> sums;
           for (int64_t p = 0; p < positions; ++p)
             sums.insert(sums.end(), starts.begin(), starts.end());
-          auto products = [&](const Column &column) {
+          auto products = [&](const WinogradWeights::Column &column) {
             multiply(k.offset(v, position * k.index(g.vPosition)), k.offset(allU, position * k.index(g.uPosition)),
                      k.offset(scratch(g.mAt), position * k.index(g.laneBytes)), positions, sums, vectors, fetched + part * k.index(g.steps * g.fetchStep),
                      column);
             return std::vector<Val>();
           };
-          if (interleaves() && positions == most)
-            k.ifElse(ahead.exists & compare(Cmp::Lt, part, k.index(columnsPositions())), {}, [&] { return products(columnOf(part, ahead.panel, ahead.u)); },
+          if (weights.interleaves() && positions == most)
+            k.ifElse(ahead.exists & compare(Cmp::Lt, part, k.index(weights.columnsPositions())), {}, [&] { return products(weights.columnOf(part, ahead.panel, ahead.u)); },
                      [&] { return products({}); });
           else
             products({});
         });
-        if (ahead.exists && !interleaves())
-          transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(part), sliceAt(part + k.index(1)));
+        if (ahead.exists && !weights.interleaves())
+          weights.transform(ahead.panel, ahead.u, dot.vectors, sliceAt(part), sliceAt(part + k.index(1)));
       });
       forTiles(first, tile, minOf(tile + k.index(most), tiles),
                [&](Val of, const Place &place) { transformOutput(of - tile, place, block, vectors, lanesOfLast); });
@@ -445,13 +376,13 @@ private:
     if (!ahead.exists)
       return;
     // A group of fewer fills leaves some.
-    if (interleaves())
-      k.forLoop(positionsOf(tiles / k.index(most)), ifAhead(columnsPositions()), 1, [&](Val part) {
-        Column column = columnOf(part, ahead.panel, ahead.u);
-        k.forLoop(0, turns() * g.laneBytes, g.laneBytes, [&](Val at) { makeVector(column, at); });
+    if (weights.interleaves())
+      k.forLoop(positionsOf(tiles / k.index(most)), ifAhead(weights.columnsPositions()), 1, [&](Val part) {
+        WinogradWeights::Column column = weights.columnOf(part, ahead.panel, ahead.u);
+        k.forLoop(0, weights.turns() * g.laneBytes, g.laneBytes, [&](Val at) { weights.makeVector(column, at); });
       });
     else
-      transformWeights(ahead.panel, ahead.u, dot.vectors, sliceAt(positionsOf(fills)), ifAhead(g.steps));
+      weights.transform(ahead.panel, ahead.u, dot.vectors, sliceAt(positionsOf(fills)), ifAhead(g.steps));
   }
 
   // ---- Results -----------------------------------------------------------------------------------------------------------
@@ -529,6 +460,7 @@ private:
   const std::vector<Val> &args;
   WinogradForm form;
   WinogradGeometry g;
+  WinogradWeights weights;
 };
 
 } // namespace
