@@ -336,16 +336,24 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                                wideRowsPay(c.k.target(), shape), kh * kw * channels);
   int64_t batch = x.isDynamic() ? 1 : x.shape[0];
   std::vector<WinogradChoice> forms;
-  bool onlyWords = c.convolutions == ConvAlgorithm::WinogradWords, onlyBytes = c.convolutions == ConvAlgorithm::WinogradBytes;
+  bool onlyBytes = c.convolutions == ConvAlgorithm::WinogradBytes, onlyRows = c.convolutions == ConvAlgorithm::WinogradRows;
+  bool onlyOne = c.convolutions == ConvAlgorithm::WinogradWords || onlyBytes || onlyRows;
   if (c.convolutions != ConvAlgorithm::Direct)
     forms = winogradChoices(c.k.target(), shape, tile, {weights.trits, isUnsignedValue(op.getX()), x.excess, mostOf(op.getX()), weights.sumBound(shape.outputs, 255)},
                             batch);
-  if (onlyWords || onlyBytes)
-    llvm::erase_if(forms, [&](const WinogradChoice &choice) { return choice.form().bytes() != onlyBytes; });
+  if (onlyOne)
+    llvm::erase_if(forms, [&](const WinogradChoice &choice) { return choice.rows != onlyRows || choice.form().bytes() != (onlyBytes || onlyRows); });
   std::optional<WinogradChoice> winograd;
   if (!forms.empty())
     winograd = forms[0];
-  bool transforms = winograd && (winograd->pays() || onlyWords || onlyBytes);
+  bool transforms = winograd && (winograd->pays() || onlyOne);
+  std::optional<TileChoice> twoBit = twoBitTile(c.k.target(), shape, tile, weights.trits);
+  // Where memory is to be saved, two bits may take a little longer.
+  bool packs = twoBit && twoBitPays(c.k.target(), shape, tile, *twoBit, batch, c.allWeights, c.wholeCodeBudget == 0 ? 1.1 : 1.0);
+  // Both bring less to unpack in registers than bytes, and fetch it ahead: their instructions decide.
+  if (auto rows = llvm::find_if(forms, [](const WinogradChoice &choice) { return choice.rows; });
+      packs && !transforms && rows != forms.end() && rows->cost < directTime(c.k.target(), shape, *twoBit, batch, 0))
+    winograd = *rows, transforms = true;
   std::optional<LookupChoice> lookup;
   if (weights.trits && isTernary(op.getX()) && (c.convolutions == ConvAlgorithm::Cheapest || c.convolutions == ConvAlgorithm::Lookup))
     lookup = chooseLookup(c.k.target(), shape, tile, batch);
@@ -356,9 +364,6 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
     adds = chooseAdds(c.k.target(), shape, tile, end.epilogue, weights.codes.data(), batch);
   bool codes = adds && (c.convolutions == ConvAlgorithm::Adds ||
                         adds->cost < (looksUp ? lookup->cost : transforms ? winograd->cost : directInstructions(c.k.target(), shape, tile, batch)));
-  std::optional<TileChoice> twoBit = twoBitTile(c.k.target(), shape, tile, weights.trits);
-  // Where memory is to be saved, two bits may take a little longer.
-  bool packs = twoBit && twoBitPays(c.k.target(), shape, tile, *twoBit, batch, c.allWeights, c.wholeCodeBudget == 0 ? 1.1 : 1.0);
   if (c.chooseWay && c.convolutions == ConvAlgorithm::Cheapest && !looksUp) {
     // Which ways there are must not depend on what other layers take, so here counts the whole budget.
     ConvProblem problem{shape, end.epilogue, batch, weights.trits, isUnsignedValue(op.getX()), x.excess, forms, &weights.codes};
@@ -389,8 +394,9 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
                                                winograd->taps ? Placement::Panels3 : Placement::Panels)
                : shape.rowRuns ? weights.panels(shape.outputs, kh, kw * channels, tile.dot.nr(), tile.dot.kr(), Weights::panelKind(tile.dot.twoBit))
                                : weights.panels(shape.outputs, kh * kw, channels, tile.dot.nr(), tile.dot.kr(), Weights::panelKind(tile.dot.twoBit));
-  bool onBytes = transforms && winograd->form().bytes(), corrects = transforms || codes ? x.excess && !onBytes : tile.dot.biased();
+  bool byRows = transforms && winograd->rows, onBytes = transforms && winograd->form().bytes(), corrects = transforms || codes ? x.excess && !onBytes : tile.dot.biased();
   Val start = looksUp ? c.table("lookup", lookupTable(lookup->trits))
+              : byRows  ? c.table(weights.key + ".edges", winogradRowsStarts(weights.codes, shape.outputs, winogradPlaces(shape.outputs), isUnsignedValue(op.getX())))
               : onBytes ? c.table(weights.key + ".corners", winogradStarts(weights.codes, shape.outputs, winogradPlaces(shape.outputs), isUnsignedValue(op.getX())))
               : corrects ? weights.biasedStart(shape.outputs)
                          : Val();
@@ -458,7 +464,7 @@ std::optional<LayerChoice> lowerConv(StepContext &c, Conv op, const End &end, co
   if (transforms) {
     c.work = winograd->cost / winograd->directCost;
     return describe(layer, winograd->name(), winograd->tile, weights.trits, corrects, "; weights are transformed at run time" + costs,
-                    onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words", winograd->taps);
+                    byRows ? "vpdpbusd on sums of two codes" : onBytes ? "vpdpbusd on sums of four codes" : c.k.target().hasVnni ? "vpdpwssd" : "vpmaddwd on 16-bit words", winograd->taps);
   }
   return describe(layer, tile.dot.twoBit ? "direct convolution, two bits" : "direct convolution", tile, weights.trits, tile.dot.biased(),
                   "; " + std::to_string(shape.outW) + " pixels a row in tiles of " + std::to_string(tile.positions) +

@@ -200,10 +200,13 @@ Val KernelBuilder::offset(Val pointer, int64_t bytes) {
 Val KernelBuilder::load(Type type, Val pointer, int64_t alignment) {
   return wrap(b.create<LLVM::LoadOp>(location, type, pointer.v, alignment).getResult());
 }
+Val KernelBuilder::loadAnew(Type type, Val pointer, int64_t alignment) {
+  return wrap(b.create<LLVM::LoadOp>(location, type, pointer.v, alignment, /*isVolatile=*/true).getResult());
+}
 void KernelBuilder::store(Val value, Val pointer, int64_t alignment) {
   b.create<LLVM::StoreOp>(location, value.v, pointer.v, alignment);
 }
-void KernelBuilder::prefetch(Val pointer) { b.create<LLVM::Prefetch>(location, pointer.v, 0, 2, 1); }
+void KernelBuilder::prefetch(Val pointer, bool intoFirst) { b.create<LLVM::Prefetch>(location, pointer.v, 0, intoFirst ? 3 : 2, 1); }
 Val KernelBuilder::addressOf(Val pointer) { return wrap(b.create<LLVM::PtrToIntOp>(location, i64(), pointer.v)); }
 Val KernelBuilder::pointerTo(Val address) { return wrap(b.create<LLVM::IntToPtrOp>(location, pointerType, address.v)); }
 void KernelBuilder::storeLanes(Val vector, int64_t lanes, Val pointer) {

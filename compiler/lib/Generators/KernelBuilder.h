@@ -103,11 +103,13 @@ public:
   Val offset(Val pointer, Val bytes);
   Val offset(Val pointer, int64_t bytes);
   Val load(mlir::Type type, Val pointer, int64_t alignment = 1);
+  /// The same from memory, whatever the code before has stored there: for what registers should not keep meanwhile.
+  Val loadAnew(mlir::Type type, Val pointer, int64_t alignment = 1);
   void store(Val value, Val pointer, int64_t alignment = 1);
   /// Stores the first `lanes` lanes in as few pieces as their number allows.
   void storeLanes(Val vector, int64_t lanes, Val pointer);
-  /// Asks for the cache line at an address to be brought into the second-level cache. Any address may be given.
-  void prefetch(Val pointer);
+  /// Asks for the cache line at an address to be brought into the second-level cache, or the first. Any address may be given.
+  void prefetch(Val pointer, bool intoFirst = false);
   Val addressOf(Val pointer);     ///< as an i64
   Val pointerTo(Val address);
   /// Loads `lanes` lanes without touching what lies behind them; the other lanes of the result are zero.

@@ -77,8 +77,8 @@ private:
     fields(dot, positions);
   }
   void add(const WinogradChoice &c) {
-    const auto &[tile, groupRows, taps, cost, directCost] = c;
-    fields(tile, groupRows, taps, cost, directCost);
+    const auto &[tile, groupRows, taps, rows, cost, directCost] = c;
+    fields(tile, groupRows, taps, rows, cost, directCost);
   }
   void add(const LookupChoice &c) {
     const auto &[trits, bytes, vectors, positions, cost, directCost] = c;

@@ -40,6 +40,8 @@ std::vector<ConvWay> convWays(const TargetDesc &target, const ConvProblem &probl
     direct(tile);
   for (const WinogradChoice &winograd : problem.winograd) {
     ways.push_back({ConvWay::Kind::Winograd, model.tile, winograd, {}, {}});
+    if (winograd.rows)
+      continue;
     // How much of an image is best transformed at once depends on the second-level cache.
     int64_t tile = winograd.form().tile, rows = winograd.groupRows, all = problem.batch * ((shape.outH + tile - 1) / tile);
     auto inGroups = [&](int64_t groupRows) {

@@ -9,6 +9,7 @@
 //       bytes: for P tiles, for all positions     the same; M of P tiles stays in the first-level cache
 //       for a tile                                A M A', the division, the usual end of a tile
 #include "WinogradCosts.h"
+#include "WinogradRows.h"
 #include "WinogradWeights.h"
 
 #include "artifact/kernel_abi.h"
@@ -470,7 +471,10 @@ std::string emitWinograd(KernelBuilder &k, const std::string &label, const ConvS
   WinogradChoice own = choice;
   own.cost = own.directCost = 0; // why this way was taken changes no code
   return productKernel(k, label + "_" + own.tile.name(), Recipe("winograd", shape, own, epilogue), [&](const std::vector<Val> &args) {
-    Winograd(k, shape, own, epilogue, args).emit();
+    if (own.rows)
+      writeWinogradRows(k, shape, own, epilogue, args);
+    else
+      Winograd(k, shape, own, epilogue, args).emit();
     emitZeroHalo(k, args[PaOut], shape.out, shape.outH, shape.outW, shape.out.pixel, shape.haloH, shape.haloW, args[PaRows], args[PaPart],
                  args[PaParts], epilogue.excess ? -128 : 0);
   });

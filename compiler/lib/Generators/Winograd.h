@@ -1,5 +1,5 @@
 // 3x3 convolutions of stride 1 with fewer products: exact integer Winograd, F(4x4, 3x3) on 16-bit words and, where activations have at most six
-// bits, F(2x2, 3x3) on bytes. What is computed, why it is exact, and when it pays: docs/rfcs/0004-winograd.md.
+// bits, F(2x2, 3x3) on bytes, or F(1x2, 3x3), which is F(2, 3) along rows alone. What is computed, why it is exact, and when it pays: docs/rfcs/0004-winograd.md.
 #pragma once
 
 #include "Products.h"
@@ -29,13 +29,16 @@ inline constexpr int64_t kWinogradMostSum = (int64_t(1) << 24) / 9;
 
 /// The greatest |code| of which the bytes' form can add four: all of one sign for unsigned codes, two of each else.
 constexpr int64_t winogradMostCode(bool actUnsigned) { return actUnsigned ? 63 : 31; }
+/// The greatest |code| of which the rows' form can add two.
+constexpr int64_t winogradRowsMostCode(bool actUnsigned) { return actUnsigned ? 127 : 63; }
 
 /// Sizes of a form, which the products' instruction says.
 struct WinogradForm {
-  int64_t tile = 4;         ///< results, of this many squared
+  int64_t tile = 4;         ///< results, of this many squared, or in a row
   int64_t elementBytes = 2; ///< of V and U
+  bool rows = false;        ///< transforms go along rows alone
   int64_t window() const { return tile + 2; }
-  int64_t positions() const { return window() * window(); }
+  int64_t positions() const { return rows ? window() : window() * window(); }
   bool bytes() const { return elementBytes == 1; }
 };
 
@@ -44,9 +47,10 @@ struct WinogradChoice {
   TileChoice tile;           ///< of the products: tiles of the output by channels. Dpbusd: bytes, MaddWd: words
   int64_t groupRows = 1;     ///< rows of tiles that are transformed together
   bool taps = false;         ///< bytes: weights as t3 panels, whose bytes are indices of tables with a row of U
+  bool rows = false;         ///< F(1x2), which wants `taps`
   double cost = 0, directCost = 0; ///< estimated vector instructions of a batch of one, this way and directly
   bool pays() const { return cost < directCost; }
-  WinogradForm form() const { return tile.dot.kind == DotKind::Dpbusd ? WinogradForm{2, 1} : WinogradForm{4, 2}; }
+  WinogradForm form() const { return tile.dot.kind == DotKind::Dpbusd ? WinogradForm{2, 1, rows} : WinogradForm{4, 2}; }
   std::string name() const; ///< "Winograd F(4x4)"
 };
 
@@ -62,12 +66,14 @@ struct WinogradOperands {
 /// 1, at least a tile of results, trits. `batch`: 1 if it is not known.
 std::vector<WinogradChoice> winogradChoices(const TargetDesc &target, const ConvShape &shape, const TileChoice &direct,
                                             const WinogradOperands &operands, int64_t batch);
-/// A choice with so many rows of tiles at once.
+/// A choice with so many rows of tiles at once; not of the rows' form.
 WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, WinogradChoice choice, int64_t batch, int64_t groupRows);
 
 /// What PaStart points at for the bytes' form, from weights [outputs][9][channels]: [4][places] of the corners' sums (0, 0), (0, 3), (3, 0) and
 /// (3, 3) before any product, for V + 128.
 std::vector<int32_t> winogradStarts(const std::vector<int8_t> &weights, int64_t outputs, int64_t places, bool actUnsigned);
+/// The same for the rows' form: [2][places] of the sums 0 and 3.
+std::vector<int32_t> winogradRowsStarts(const std::vector<int8_t> &weights, int64_t outputs, int64_t places, bool actUnsigned);
 /// The places of a plane of these.
 constexpr int64_t winogradPlaces(int64_t outputs) { return (outputs + 63) / 64 * 64; }
 

@@ -2,6 +2,7 @@
 #include "WinogradCosts.h"
 
 #include "Ways.h"
+#include "WinogradRows.h"
 
 #include <algorithm>
 
@@ -14,6 +15,8 @@ constexpr int64_t kGroupTiles = 56, kGroupBytes = 1024 * 1024;
 /// Beyond this, V, U and M of a group do not stay in the second-level cache any more, and everything takes longer by the factor.
 constexpr int64_t kCachedBytes = 1536 * 1024;
 constexpr double kUncachedFactor = 1.45;
+/// A line of U on its way to the second-level cache or from there: three cycles.
+constexpr double kPerLine = 6;
 
 /// What the parts of a form cost, in vector instructions.
 struct PartCosts {
@@ -59,7 +62,7 @@ std::optional<WinogradChoice> chooseForm(const TargetDesc &target, const ConvSha
 
 } // namespace
 
-std::string WinogradChoice::name() const { return form().bytes() ? "Winograd F(2x2)" : "Winograd F(4x4)"; }
+std::string WinogradChoice::name() const { return rows ? "Winograd F(1x2)" : form().bytes() ? "Winograd F(2x2)" : "Winograd F(4x4)"; }
 
 WinogradCosts::WinogradCosts(const TargetDesc &target, const ConvShape &shape, const WinogradChoice &choice) {
   WinogradGeometry g(shape, choice);
@@ -97,6 +100,12 @@ WinogradChoice regrouped(const TargetDesc &target, const ConvShape &shape, Winog
   WinogradCosts costs(target, shape, choice);
   int64_t rows = batch * bare.tilesY;
   choice.cost = double(rows) * double(costs.row + costs.rowBlocks) + double(costs.keepsU ? 1 : ceilDiv(rows, choice.groupRows)) * double(costs.allBlocks);
+  if (choice.taps) {
+    // U is made beside the products, but where tiles are few they do not hide its way there, and back for each fill.
+    int64_t groups = ceilDiv(rows, choice.groupRows), fills = groups * ceilDiv(tiles, choice.tile.positions);
+    double lines = double(bare.blocks * dot.vectors * bare.steps * bare.form.positions());
+    choice.cost = std::max(choice.cost, kPerLine * lines * double((costs.keepsU ? 1 : groups) + fills));
+  }
   return choice;
 }
 
@@ -111,15 +120,21 @@ std::vector<WinogradChoice> winogradChoices(const TargetDesc &target, const Conv
     return choices;
   if (shape.kernelH != 3 || shape.kernelW != 3 || shape.strideH != 1 || shape.strideW != 1 || shape.dilationH != 1 || shape.dilationW != 1)
     return choices;
+  auto add = [&](std::optional<WinogradChoice> choice) {
+    if (!choice)
+      return;
+    choice->directCost = directInstructions(target, shape, direct, batch);
+    choices.push_back(*choice);
+  };
   for (DotKind kind : {DotKind::MaddWd, DotKind::Dpbusd})
-    if (auto choice = chooseForm(target, shape, kind, operands, batch)) {
-      choice->directCost = directInstructions(target, shape, direct, batch);
-      choices.push_back(*choice);
-    }
+    add(chooseForm(target, shape, kind, operands, batch));
+  add(chooseWinogradRows(target, shape, operands, batch));
   std::stable_sort(choices.begin(), choices.end(), [](const WinogradChoice &a, const WinogradChoice &b) { return a.cost < b.cost; });
   return choices;
 }
 
-int64_t winogradScratch(const ConvShape &shape, const WinogradChoice &choice) { return WinogradGeometry(shape, choice).scratch; }
+int64_t winogradScratch(const ConvShape &shape, const WinogradChoice &choice) {
+  return choice.rows ? winogradRowsScratch(shape, choice) : WinogradGeometry(shape, choice).scratch;
+}
 
 } // namespace triton

@@ -79,6 +79,8 @@ TEST(Networks, RandomOnesEqualTheOracleAtAllLevels) {
         how.convolutions = ConvAlgorithm::Lookup; // trits by trits, whatever it costs
       else if (seed % 3 == 1)
         how.convolutions = ConvAlgorithm::WinogradBytes; // where codes have at most six bits
+      else if (seed % 4 == 1)
+        how.convolutions = ConvAlgorithm::WinogradRows;
       const char *wide = seed % 4 == 1 ? "x86-64-v4+vnni+vbmi" : "x86-64-v4+vnni";
       expectEqualsOracle(graph, level == 2 && seed % 2 ? wide : "x86-64-v3", how);
       ASSERT_FALSE(HasFailure()) << "seed " << seed;

@@ -17,7 +17,7 @@ struct Form {
 const Form kForms[] = {{"x86-64-v3", ConvAlgorithm::WinogradWords},      {"x86-64-v3+avxvnni", ConvAlgorithm::WinogradWords},
                        {"x86-64-v4", ConvAlgorithm::WinogradWords},      {"x86-64-v4+vnni", ConvAlgorithm::WinogradWords},
                        {"x86-64-v3+avxvnni", ConvAlgorithm::WinogradBytes}, {"x86-64-v4+vnni", ConvAlgorithm::WinogradBytes},
-                       {"x86-64-v4+vnni+vbmi", ConvAlgorithm::WinogradBytes}};
+                       {"x86-64-v4+vnni+vbmi", ConvAlgorithm::WinogradBytes}, {"x86-64-v4+vnni+vbmi", ConvAlgorithm::WinogradRows}};
 
 class Winograd : public testing::TestWithParam<Form> {
 protected:
@@ -28,7 +28,7 @@ protected:
     if (!expectEqualsOracle(graph, GetParam().target, how))
       GTEST_SKIP() << GetParam().target << " does not run here";
   }
-  bool onBytes() const { return GetParam().algorithm == ConvAlgorithm::WinogradBytes; }
+  bool onBytes() const { return GetParam().algorithm != ConvAlgorithm::WinogradWords; }
   /// The widest codes of a sign that the form takes; narrower ones stay.
   const char *codes(std::string_view kind) const { return !onBytes() || kind[1] != '8' ? kind.data() : kind[0] == 'u' ? "u6" : "i6"; }
 };
@@ -47,7 +47,8 @@ TEST_P(Winograd, ShapesEqualTheOracle) {
                         Case{1, 1, 1, 4, 5, "t", "u4", 0}, Case{40, 70, 1, 14, 14, "u8", "u8", 0}, Case{65, 20, 1, 3, 11, "u8", "u8", 0},
                         Case{8, 8, 2, 2, 2, "i8", "u8", 0}, Case{24, 16, 1, 1, 1, "u8", "u8", 0}, Case{12, 40, 0, 21, 6, "i4", "f32", 2},
                         Case{128, 64, 1, 2, 2, "u8", "i8", 0}, Case{67, 130, 1, 2, 3, "i8", "u8", 1}, Case{63, 129, 1, 3, 2, "u8", "u8", -1},
-                        Case{66, 17, 1, 5, 3, "u8", "i8", 1}, Case{129, 65, 1, 9, 9, "i8", "i8", 0}}) {
+                        Case{66, 17, 1, 5, 3, "u8", "i8", 1}, Case{129, 65, 1, 9, 9, "i8", "i8", 0}, Case{20, 48, 1, 1, 6, "u8", "u8", 0},
+                        Case{34, 9, 1, 3, 1, "i8", "i8", 0}, Case{68, 80, 1, 4, 4, "i8", "u8", 0}}) {
     GraphText g(seed);
     Ref x = g.argument("f32", {-1, c.channels, c.height, c.width});
     Ref q = g.quantize(x, quant(codes(c.kind), 0.02));
@@ -104,7 +105,7 @@ TEST_P(Winograd, ExtremeSumsEqualTheOracle) {
 TEST_P(Winograd, GroupsBatchesAndThreadsEqualTheOracle) {
   unsigned seed = 80;
   for (int32_t threads : {1, 2, 3, 8})
-    for (auto [channels, height, width] : {std::array<int64_t, 3>{64, 46, 27}, {20, 5, 38}, {96, 7, 7}}) {
+    for (auto [channels, height, width] : {std::array<int64_t, 3>{64, 46, 27}, {20, 5, 38}, {96, 7, 7}, {8, 20, 400}}) {
       GraphText g(seed);
       Ref x = g.argument("f32", {-1, channels, height, width});
       Ref q = g.quantize(x, quant(codes(seed % 2 ? "i8" : "u8"), 0.02));
@@ -163,13 +164,15 @@ TEST_P(Winograd, LevelsAndChoicesAgree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, Winograd, testing::ValuesIn(kForms), [](const auto &info) {
-  return triton::test::testName(info.param.target) + (info.param.algorithm == ConvAlgorithm::WinogradBytes ? "_bytes" : "_words");
+  ConvAlgorithm algorithm = info.param.algorithm;
+  return triton::test::testName(info.param.target) +
+         (algorithm == ConvAlgorithm::WinogradRows ? "_rows" : algorithm == ConvAlgorithm::WinogradBytes ? "_bytes" : "_words");
 });
 
-LayerChoice choiceOf(const char *target, ConvAlgorithm algorithm, const char *kind = "u8") {
+LayerChoice choiceOf(const char *target, ConvAlgorithm algorithm, const char *kind = "u8", int64_t channels = 64, int64_t size = 28) {
   GraphText g(7);
-  Ref x = g.argument("f32", {-1, 64, 28, 28});
-  Ref y = g.conv(g.quantize(x, quant(kind, 0.02)), g.weights(true, {64, 64, 3, 3}, 0, "block.conv"), quant("u8", 0.1), 1, 1);
+  Ref x = g.argument("f32", {-1, channels, size, size});
+  Ref y = g.conv(g.quantize(x, quant(kind, 0.02)), g.weights(true, {channels, channels, 3, 3}, 0, "block.conv"), quant("u8", 0.1), 1, 1);
   Graph graph = parseGraph(g.finish({y}));
   CodegenOptions options;
   options.targets = {*parseTarget(target)};
@@ -204,6 +207,45 @@ TEST(WinogradChoice, OfFewBitsIsMadeOnBytes) {
   }
   for (const char *without : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"})
     EXPECT_EQ(choiceOf(without, ConvAlgorithm::WinogradBytes, "u6").algorithm.substr(0, 18), "direct convolution") << without;
+}
+
+TEST(WinogradChoice, AlongRowsIsForFewPixelsOfManyChannels) {
+  const char *target = "x86-64-v4+vnni+vbmi";
+  for (const char *kind : {"u6", "i6", "t"}) {
+    LayerChoice forced = choiceOf(target, ConvAlgorithm::WinogradRows, kind);
+    EXPECT_EQ(forced.algorithm, "Winograd F(1x2) 8x32") << kind;
+    EXPECT_NE(forced.packing.find("t3 panels 32x4"), std::string::npos) << forced.packing;
+  }
+  EXPECT_EQ(choiceOf(target, ConvAlgorithm::WinogradRows, "u8").algorithm.substr(0, 18), "direct convolution");
+  for (const char *without : {"x86-64", "x86-64-v3+avxvnni", "x86-64-v4+vnni", "aarch64"})
+    EXPECT_EQ(choiceOf(without, ConvAlgorithm::WinogradRows, "u6").algorithm.substr(0, 18), "direct convolution") << without;
+  EXPECT_EQ(choiceOf(target, ConvAlgorithm::Cheapest, "u6", 512, 4).algorithm, "Winograd F(1x2) 8x32");
+  EXPECT_EQ(choiceOf(target, ConvAlgorithm::Cheapest, "u6", 512, 7).algorithm.substr(0, 15), "Winograd F(2x2)");
+  // As many instructions as directly on bytes, but fewer than on the weights of two bits that would be taken.
+  EXPECT_EQ(choiceOf(target, ConvAlgorithm::Cheapest, "u6", 512, 2).algorithm, "Winograd F(1x2) 2x32");
+  EXPECT_EQ(choiceOf(target, ConvAlgorithm::Cheapest, "u8", 512, 2).algorithm.substr(0, 28), "direct convolution, two bits");
+}
+
+/// Where ways are measured, the rows' form is one of them, in one group size.
+TEST(WinogradChoice, AlongRowsIsAWay) {
+  GraphText g(8);
+  Ref x = g.argument("f32", {-1, 66, 6, 5});
+  Ref y = g.conv(g.quantize(x, quant("u6", 0.02)), g.weights(true, {40, 66, 3, 3}), quant("u8", 0.1), 1, 1);
+  Graph graph = parseGraph(g.finish({y}));
+  Comparison how;
+  how.batch = 3;
+  how.threads = 2;
+  int64_t offered = 0;
+  how.chooseProduct = [&](const TargetDesc &, const ProductProblem &problem) {
+    ProductDecision decision;
+    for (size_t i = 0; i < problem.ways.size(); ++i)
+      if (problem.ways[i].starts_with("Winograd F(1x2)"))
+        ++offered, decision.way = i;
+    return decision;
+  };
+  if (!expectEqualsOracle(graph, "x86-64-v4+vnni+vbmi", how))
+    GTEST_SKIP() << "the target does not run here";
+  EXPECT_EQ(offered, 1);
 }
 
 } // namespace

@@ -80,7 +80,7 @@ ConvShape shapeOf(const ConvCase &c) {
   return shape;
 }
 
-enum class Form { Direct, TwoBit, WinogradWords, WinogradBytes, Lookup };
+enum class Form { Direct, TwoBit, WinogradWords, WinogradBytes, WinogradRows, Lookup };
 
 /// A convolution's code, called from one public function. `other`: which of the tiles beside the usual one, if not that.
 std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form = Form::Direct, std::optional<size_t> other = {}) {
@@ -101,9 +101,9 @@ std::string convAssembly(const TargetDesc &target, const ConvCase &c, Form form 
   std::string function;
   if (form == Form::Lookup)
     function = emitLookupConv(k, "lookup", shape, *chooseLookup(target, shape, tile, 1), epilogue);
-  else if (form == Form::WinogradWords || form == Form::WinogradBytes)
+  else if (form == Form::WinogradWords || form == Form::WinogradBytes || form == Form::WinogradRows)
     for (const WinogradChoice &choice : winogradChoices(target, shape, tile, {true, c.actUnsigned, c.excess, 31, 1.0}, 1)) {
-      if (choice.form().bytes() == (form == Form::WinogradBytes))
+      if (choice.rows == (form == Form::WinogradRows) && choice.form().bytes() == (form != Form::WinogradWords))
         function = emitWinograd(k, "winograd", shape, choice, epilogue);
     }
   else
@@ -239,6 +239,30 @@ TEST_P(InnerLoops, OfWinogradDoNotTouchTheStack) {
     if (target->hasVnni) {
       dots = countDots(parse(convAssembly(*target, c, Form::WinogradBytes)), "vpdpbusd", what + ", bytes");
       EXPECT_GE(dots, 1u) << what << ", bytes: no loop with a dot product was found";
+    }
+  }
+}
+
+TEST_P(InnerLoops, OfWinogradAlongRowsDoNotTouchTheStack) {
+  auto target = parseTarget(GetParam());
+  ASSERT_TRUE(bool(target)) << target.error().message;
+  if (!target->hasVnni || !target->hasVbmi)
+    GTEST_SKIP() << "the form is not generated for " << GetParam();
+  // All numbers of positions that go together, one and two vectors, steps that are left over.
+  for (const ConvCase &c : {ConvCase{512, 512, 3, 1, 4, true, false, true}, ConvCase{512, 512, 3, 1, 7, false, true, true},
+                            ConvCase{512, 512, 3, 1, 3, false, false, true}, ConvCase{512, 512, 3, 1, 2, true, false, true},
+                            ConvCase{66, 20, 3, 1, 9, true, false, true}, ConvCase{48, 16, 3, 1, 28, true, false, true}}) {
+    std::string what = std::string(GetParam()) + ", Winograd along rows, " + std::to_string(c.channels) + "->" + std::to_string(c.outputs);
+    Assembly code = parse(convAssembly(*target, c, Form::WinogradRows));
+    EXPECT_GE(countDots(code, "vpdpbusd", what), 1u) << what << ": no loop with a dot product was found";
+    for (const Loop &loop : code.innermost) {
+      auto count = [&](const char *instruction) {
+        return std::count_if(code.lines.begin() + std::ptrdiff_t(loop.from), code.lines.begin() + std::ptrdiff_t(loop.to),
+                             [&](const std::string &line) { return line.find(instruction) != std::string::npos; });
+      };
+      if (count("prefetcht0")) {
+        EXPECT_EQ(count("vpermb"), c.outputs > 16 ? 8 : 4) << what;
+      }
     }
   }
 }

@@ -54,7 +54,8 @@ const Generator kGenerators[] = {
      [](const TargetDesc &target, const Inputs &in) { return depthwiseDotTakes(target, in.depthwise, in.epilogue); }},
     {"winograd", [](KernelBuilder &k, const Inputs &in) { return emitWinograd(k, "f", in.conv, in.winograd, in.epilogue); },
      [](const TargetDesc &target, const Inputs &in) {
-       return isX86(target) && in.winograd.tile.dot.lanes == target.lanes32() && (target.hasVnni || !in.winograd.form().bytes());
+       return isX86(target) && in.winograd.tile.dot.lanes == target.lanes32() && (target.hasVnni || !in.winograd.form().bytes()) &&
+              (target.hasVbmi || !in.winograd.rows);
      }},
     {"adds",
      [](KernelBuilder &k, const Inputs &in) {
@@ -198,6 +199,13 @@ const Change kChanges[] = {
     {"winograd of signed bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.tile.dot.actUnsigned = false; }},
     {"groupRows of bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.groupRows = 1; }},
     {"positions of bytes", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.tile.positions = 3; }},
+    {"winograd along rows", [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.taps = in.winograd.rows = true; }},
+    {"winograd along rows of signed bytes",
+     [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.taps = in.winograd.rows = true, in.winograd.tile.dot.actUnsigned = false; }},
+    {"groupRows along rows",
+     [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.taps = in.winograd.rows = true, in.winograd.groupRows = 1; }},
+    {"positions along rows",
+     [](Inputs &in) { in.winograd.tile.dot.kind = DotKind::Dpbusd, in.winograd.taps = in.winograd.rows = true, in.winograd.tile.positions = 3; }},
     {"kind",
      [](Inputs &in) {
        if (in.tile.dot.kind != DotKind::MulLong)
@@ -280,7 +288,7 @@ TEST_P(Recipes, DifferWhereCodeDoes) {
   };
   // One field, and together with those where others may matter only then.
   std::set<std::string> partners = {"nothing", "residual of codes", "levels", "two bits", "excess codes", "reals"};
-  if (target.name != "x86-64-v3" && !target.hasVnni)
+  if ((target.name != "x86-64-v3" && !target.hasVnni) || target.hasVbmi)
     partners = {"nothing"}; // for the time it takes
   for (const Generator &generator : kGenerators)
     for (const Change &first : kChanges)
@@ -311,14 +319,14 @@ TEST_P(Recipes, LeaveOutOnlyWhatChangesNoCode) {
     bool isNotTaken = (in.linear.twoBit && !kGenerators[1].takes(target, in)) || !kGenerators[0].takes(target, in);
     bool isOfOthers = (std::string(change.field) == "groupRows" && !isX86(target)) ||
                       (std::string(change.field).rfind("adds", 0) == 0 && target.vectorBytes < 32);
-    isOfOthers |= in.winograd.form().bytes() && !target.hasVnni;
+    isOfOthers |= (in.winograd.form().bytes() && !target.hasVnni) || (in.winograd.rows && !target.hasVbmi);
     if (!isNotTaken && !isKindOfTarget && !isOfOthers) {
       EXPECT_EQ(differs, !free.count(change.field)) << change.field;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Recipes, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "aarch64"),
+INSTANTIATE_TEST_SUITE_P(Targets, Recipes, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+vbmi", "aarch64"),
                          [](const auto &info) { return triton::test::testName(info.param); });
 
 TEST(Recipe, SeparatesFieldsAndGenerators) {

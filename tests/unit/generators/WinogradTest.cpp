@@ -275,7 +275,7 @@ bool takesBytes(const char *targetName, const ConvShape &shape, const WinogradOp
   TargetDesc target = *parseTarget(targetName);
   TileChoice direct = chooseTile(target, true, operands.actUnsigned, shape.outputs, shape.outW);
   auto choices = winogradChoices(target, shape, direct, operands, 1);
-  return std::any_of(choices.begin(), choices.end(), [](const WinogradChoice &c) { return c.form().bytes(); });
+  return std::any_of(choices.begin(), choices.end(), [](const WinogradChoice &c) { return c.form().bytes() && !c.rows; });
 }
 
 TEST(WinogradBytes, AreTakenOnlyWhereTheyAreExactAndThereAreInstructions) {
@@ -305,6 +305,127 @@ TEST(WinogradBytes, CostsDecide) {
     EXPECT_FALSE(cheapest(4, 56).pays()) << targetName;
     EXPECT_FALSE(cheapest(512, 4).pays()) << targetName << ": four tiles do not pay for U";
   }
+}
+
+/// The rows' form as generated code computes it, against the sum itself: as checkBytes, with half of the sums.
+void checkRows(int channels, bool isUnsigned, bool excess, int pattern, unsigned seed) {
+  std::mt19937 random(seed);
+  int most = int(winogradRowsMostCode(isUnsigned)), least = isUnsigned ? 0 : -most;
+  std::vector<int8_t> weights(9 * size_t(channels));
+  std::vector<std::array<std::array<int, 4>, 3>> d(channels);
+  for (int8_t &w : weights)
+    w = pattern == 1 ? int8_t(1) : pattern == 2 ? int8_t(-1) : int8_t(int(random() % 3) - 1);
+  int oneOf = int(random());
+  for (auto &window : d)
+    for (int r = 0; r < 3; ++r)
+      for (int j = 0; j < 4; ++j)
+        window[size_t(r)][size_t(j)] = pattern == 1   ? most
+                                       : pattern == 2 ? least
+                                       : pattern == 3 ? (oneOf >> (r * 4 + j) & 1 ? most : least)
+                                                      : std::uniform_int_distribution<int>(least, most)(random);
+  std::vector<int32_t> starts = winogradRowsStarts(weights, 1, 64, isUnsigned);
+  uint32_t m[4] = {uint32_t(starts[0]), 0, 0, uint32_t(starts[64])};
+  int64_t want[2] = {};
+  for (int c = 0; c < channels; ++c)
+    for (int r = 0; r < 3; ++r) {
+      auto g = [&](int s) { return int(weights[size_t((r * 3 + s) * channels + c)]); };
+      const auto &row = d[size_t(c)][size_t(r)];
+      for (int p = 0; p < 4; ++p) {
+        int u = 0;
+        uint8_t v = isUnsigned && p == 1 ? 0 : 128;
+        for (int s = 0; s < 3; ++s)
+          u += kWinogradBytesG[p][s] * g(s);
+        for (int j = 0; j < 4; ++j)
+          v = uint8_t(v + kWinogradBytesB[p][j] * uint8_t(row[size_t(j)] + (excess ? 128 : 0)));
+        m[p] += uint32_t(u * int(v));
+      }
+      for (int x = 0; x < 2; ++x)
+        for (int s = 0; s < 3; ++s)
+          want[x] += row[size_t(x + s)] * g(s);
+    }
+  for (int x = 0; x < 2; ++x) {
+    uint32_t sum = 0;
+    for (int p = 0; p < 4; ++p)
+      sum += uint32_t(kWinogradBytesA[x][p]) * m[p];
+    EXPECT_EQ(int32_t(sum) & 1, 0);
+    EXPECT_EQ(int32_t(sum) >> 1, want[x]) << channels << (isUnsigned ? " unsigned" : " signed") << (excess ? ", excess" : "") << ", pattern " << pattern;
+  }
+}
+
+TEST(WinogradRows, GiveTheSumsOfTheConvolution) {
+  unsigned seed = 1;
+  for (int channels : {1, 3, 64, 513, 4096})
+    for (int pattern : {0, 1, 2, 3, 3, 3, 3})
+      for (auto [isUnsigned, excess] : {std::pair<bool, bool>{true, false}, {false, false}, {false, true}})
+        checkRows(channels, isUnsigned, excess, pattern, seed++);
+}
+
+/// Sums of two codes at the bounds, and that the bounds are the last ones.
+TEST(WinogradRows, TransformedCodesFitBytes) {
+  for (bool isUnsigned : {true, false}) {
+    int most = int(winogradRowsMostCode(isUnsigned)), lowest = 0, highest = 0, steepest = 0;
+    for (int p = 0; p < 4; ++p) {
+      int low = 0, high = 0, offset = isUnsigned && p == 1 ? 0 : 128, rise = 0;
+      for (int factor : kWinogradBytesB[p]) {
+        (factor < 0 ? low : high) += factor * most;
+        rise += factor > 0 ? factor : isUnsigned ? 0 : -factor;
+        if (!isUnsigned)
+          (factor < 0 ? high : low) -= factor * most;
+      }
+      lowest = std::min(lowest, low + offset);
+      if (high + offset > highest)
+        highest = high + offset, steepest = rise;
+    }
+    EXPECT_GE(lowest, 0);
+    EXPECT_LE(highest, 255);
+    EXPECT_GT(highest + steepest, 255) << "one more would not fit";
+  }
+}
+
+std::optional<WinogradChoice> chooseRows(const char *targetName, const ConvShape &shape, const WinogradOperands &operands, int64_t batch = 1) {
+  TargetDesc target = *parseTarget(targetName);
+  TileChoice direct = chooseTile(target, operands.trits, operands.actUnsigned, shape.outputs, shape.outW);
+  for (const WinogradChoice &choice : winogradChoices(target, shape, direct, operands, batch))
+    if (choice.rows)
+      return choice;
+  return std::nullopt;
+}
+
+TEST(WinogradRows, AreTakenOnlyWhereTheyAreExactAndThereAreInstructions) {
+  const char *target = "x86-64-v4+vnni+vbmi";
+  EXPECT_TRUE(chooseRows(target, shapeOf(64, 56), codesOf(true, 127, 64)));
+  EXPECT_FALSE(chooseRows(target, shapeOf(64, 56), codesOf(true, 128, 64)));
+  EXPECT_TRUE(chooseRows(target, shapeOf(64, 56), codesOf(false, 63, 64)));
+  EXPECT_FALSE(chooseRows(target, shapeOf(64, 56), codesOf(false, 64, 64)));
+  EXPECT_TRUE(chooseRows(target, shapeOf(2048, 2), codesOf(true, 63, 2048))) << "no bound on sums";
+  EXPECT_FALSE(chooseRows(target, shapeOf(64, 1), codesOf(true, 63, 64))) << "less than a tile";
+  ConvShape row = shapeOf(64, 8);
+  row.outH = 1;
+  EXPECT_TRUE(chooseRows(target, row, codesOf(true, 63, 64))) << "one row is enough";
+  WinogradOperands wide = codesOf(true, 63, 64);
+  wide.trits = false;
+  EXPECT_FALSE(chooseRows(target, shapeOf(64, 56), wide));
+  for (const char *without : {"x86-64", "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni", "aarch64"})
+    EXPECT_FALSE(chooseRows(without, shapeOf(64, 56), codesOf(true, 63, 64))) << without;
+}
+
+TEST(WinogradRows, CostsDecide) {
+  const char *targetName = "x86-64-v4+vnni+vbmi";
+  TargetDesc target = *parseTarget(targetName);
+  auto cheapest = [&](int64_t channels, int64_t size) {
+    ConvShape shape = shapeOf(channels, size);
+    return winogradChoices(target, shape, chooseTile(target, true, true, channels, size), codesOf(true, 63, channels), 1)[0];
+  };
+  for (int64_t size : {4, 5, 6}) {
+    EXPECT_TRUE(cheapest(512, size).rows) << size;
+    EXPECT_TRUE(cheapest(512, size).pays()) << size;
+  }
+  for (auto [channels, size] : {std::pair<int64_t, int64_t>{64, 56}, {128, 28}, {256, 14}, {256, 8}, {512, 7}})
+    EXPECT_FALSE(cheapest(channels, size).rows) << channels << " at " << size;
+  // Tiles go on in the next row, and all fills are of one size.
+  EXPECT_EQ(chooseRows(targetName, shapeOf(512, 4), codesOf(true, 63, 512))->tile.positions, 8);
+  EXPECT_EQ(chooseRows(targetName, shapeOf(512, 7), codesOf(true, 63, 512))->tile.positions, 7);
+  EXPECT_EQ(chooseRows(targetName, shapeOf(512, 3), codesOf(true, 63, 512))->tile.positions, 6);
 }
 
 } // namespace

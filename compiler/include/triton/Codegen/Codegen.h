@@ -35,6 +35,7 @@ enum class ConvAlgorithm : uint8_t {
   Direct,
   WinogradWords, ///< F(4x4) wherever its generator takes the shape, whatever it costs: for tests and measurements
   WinogradBytes, ///< the same for F(2x2)
+  WinogradRows,  ///< the same for F(1x2)
   Adds,     ///< the same for weights as code
   Lookup,   ///< the same for products of trits by trits from a table; linear layers too
 };
