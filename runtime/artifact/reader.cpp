@@ -291,7 +291,7 @@ bool ModelChecker::checkPlacements(const fb::Variant &variant) {
                p.kind() == fb::PlacementKind::Codes) {
       const bool twoBits = p.kind() == fb::PlacementKind::Panels2, taps = p.kind() == fb::PlacementKind::Panels3, codes = p.kind() == fb::PlacementKind::Codes;
       const tri_panel_layout layout = {p.o(), p.ko(), p.ki(), p.nr(), p.kr()};
-      if ((twoBits || taps) && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has two bits for blob %u, which holds no trits", i, p.blob());
+      if ((twoBits || taps) && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has packed trits of blob %u, which holds no trits", i, p.blob());
       if (codes && blob.encoding() != fb::Encoding::T5) return corrupt("metadata: placement %u has codes for blob %u, which holds no trits", i, p.blob());
       needed = twoBits ? tri_panel2_bytes(&layout) : taps ? tri_panel3_bytes(&layout) : codes ? tri_codes_bytes(&layout) : tri_panel_bytes(&layout);
       uint64_t elements;

@@ -172,7 +172,19 @@ TEST(RoundTrip, WrongModelsAreNotWritten) {
          Placement &p = m.variants[0].placements[1];
          p.o = p.ko = p.ki = UINT32_MAX;
        }},
-      {"metadata: placement 0 has kind 5", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(5); }},
+      {"metadata: placement 0 has kind 6", [](auto &m) { m.variants[0].placements[1].kind = Placement::Kind(6); }},
+      {"metadata: placement 0 has a panel layout that is not that of blob 0", // a byte holds three taps
+       [](auto &m) { m.variants[0].placements[1].kind = Placement::Panels3; }},
+      {"metadata: placement 1 has packed trits of blob 1, which holds no trits",
+       [](auto &m) {
+         Placement &p = m.variants[0].placements[0];
+         p.kind = Placement::Panels3, p.o = 1, p.ko = 3, p.ki = 5, p.nr = 16, p.kr = 1;
+       }},
+      {"metadata: placement 1 has packed trits of blob 1, which holds no trits",
+       [](auto &m) {
+         Placement &p = m.variants[0].placements[0];
+         p.kind = Placement::Panels2, p.o = 1, p.ko = 1, p.ki = 16, p.nr = 16, p.kr = 1;
+       }},
       {"metadata: placement 0 has a panel layout that is not that of blob 0",
        [](auto &m) { // a code holds five trits at most
          Placement &p = m.variants[0].placements[1];
