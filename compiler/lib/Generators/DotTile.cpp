@@ -308,6 +308,11 @@ Running unpack(std::vector<Val> values, bool prefetches) {
 
 } // namespace
 
+void fetchAhead(KernelBuilder &k, Val weights, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64)
+    k.prefetch(k.offset(weights, kFetchedAhead + line));
+}
+
 Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, const Epilogue &epilogue, const TilePointers &at,
               int64_t positions, int64_t vectors, int64_t lanesOfLast) {
   DotEmitter emitter(k, dot, positions, vectors);
@@ -332,12 +337,9 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
     k.prefetch(k.pointerTo(k.shiftRightLogical(prefetch, 8)));
     return prefetch + (steps == 1 ? at.prefetchStep : at.prefetchStep * k.index(steps));
   };
-  auto fetchAhead = [&](Val w, int64_t steps) {
-    for (int64_t line = 0; at.streams && line < steps * stepBytes; line += 64)
-      k.prefetch(k.offset(w, kFetchedAhead + line));
-  };
   auto body = [&](Running in, Val x, int64_t useSets) {
-    fetchAhead(in.w, useSets * group);
+    if (at.streams)
+      fetchAhead(k, in.w, useSets * group * stepBytes);
     for (int64_t s = 0; s < useSets; ++s) {
       DotEmitter::Accumulators acc(in.acc.begin() + s * count, in.acc.begin() + (s + 1) * count);
       emitter.emit(acc, k.offset(x, s * group * dot.xBytes()), at.xStride, k.offset(in.w, s * group * stepBytes), group);
@@ -368,7 +370,8 @@ Val emitTile(KernelBuilder &k, const DotSpec &dot, const Reduction &reduction, c
       whole = steps / kStepsTogether * kStepsTogether;
       auto each = [&](Val iv, const std::vector<Val> &values) {
         Running r = unpack(values, prefetches);
-        fetchAhead(r.w, kStepsTogether);
+        if (at.streams)
+          fetchAhead(k, r.w, kStepsTogether * stepBytes);
         for (int64_t i = 0; i < kStepsTogether; ++i) {
           emitter.emit(r.acc, k.offset(k.offset(x, iv), i * dot.xBytes()), at.xStride, k.offset(r.w, i * stepBytes), 1);
           if (prefetches && i % 2 == 1) // a line is fetched by several steps

@@ -48,6 +48,8 @@ struct DotSpec {
 /// So far ahead of its use a stream of weights is fetched into the second-level cache: the processor's own prefetchers follow a stream not as far as memory is
 /// away. Above 4 KiB more makes no difference; it is what a core that reads 16 GB/s waits for 0.5 us.
 constexpr int64_t kFetchedAhead = 8192;
+/// Fetches the lines so far ahead of the `bytes` at `weights`.
+void fetchAhead(KernelBuilder &k, Val weights, int64_t bytes);
 
 /// How a target's registers are shared out.
 struct TileChoice {

@@ -101,9 +101,9 @@ private:
     return at;
   }
   /// Fetches what stands ahead of `vectors` vectors of weights.
-  void fetchAhead(Val weights, int64_t vectors) {
-    for (int64_t v = 0; v < vectors && shape.streams; ++v)
-      k.prefetch(k.offset(weights, kFetchedAhead + v * 64));
+  void fetchVectors(Val weights, int64_t vectors) {
+    if (shape.streams)
+      fetchAhead(k, weights, vectors * 64);
   }
   void forBlocks(const Range &range, const std::function<void(Val block, int64_t vectors, int64_t lanes)> &body) {
     triton::forBlocks(k, dot, shape.storedChannels, range.from, range.to, body);
@@ -164,7 +164,7 @@ private:
           std::vector<Val> w;
           for (int64_t v = 0; v < vectors; ++v)
             w.push_back(k.load(bytes(), k.offset(at, v * 64), 64));
-          fetchAhead(at, vectors);
+          fetchVectors(at, vectors);
           for (int64_t place = 0; place < 4; ++place) {
             Val quad = k.splat(k.load(k.i32(), k.offset(x, place * 4)), 16);
             for (int64_t v = 0; v < vectors; ++v)
@@ -235,7 +235,7 @@ private:
           Val at = k.offset(weights, g * k.index(dot.vectors * 64));
           for (int64_t v = 0; v < vectors; ++v)
             codes.push_back(k.load(i32s(), k.offset(at, v * 64), 64));
-          fetchAhead(at, vectors);
+          fetchVectors(at, vectors);
           for (int64_t place = 0; place < 4; ++place) {
             std::vector<Val> w;
             for (Val each : codes)
@@ -264,7 +264,7 @@ private:
     k.forLoop(0, count, 1, [&](Val g) {
       Val from = k.offset(firstPanel, (firstGroup + g) * k.index(dot.vectors * 64)), at = k.offset(to, g * k.index(vectors * 256));
       for (int64_t first = 0; first < vectors; first += dot.vectors)
-        fetchAhead(k.offset(from, first / dot.vectors * panel), std::min(vectors - first, dot.vectors));
+        fetchVectors(k.offset(from, first / dot.vectors * panel), std::min(vectors - first, dot.vectors));
       for (int64_t v = 0; v < vectors; ++v) {
         Val codes = k.load(i32s(), k.offset(from, v / dot.vectors * panel + v % dot.vectors * 64), 64);
         for (int64_t place = 0; place < 4; ++place)

@@ -49,10 +49,9 @@ public:
       });
     else if (form.bytes()) {
       // The part before may have made U of this part's first block, as this one does for the next part if the same thread takes it by itself.
-      Val kept = k.load(k.i64(), keptBlock()), made = compare(Cmp::Eq, k.shiftRightLogical(kept, 1), block.from + k.index(1));
-      k.ifThen(isAny & compare(Cmp::Eq, made, k.constantInt(k.i1(), 0)),
-               [&] { weights.transform(panelOf(block.from), place(none), dot.vectors, none, allSteps); });
-      firstTurn = select(made, kept & k.index(1), none);
+      Val kept = k.load(k.i64(), keptBlock()), isOther = compare(Cmp::Ne, k.shiftRightLogical(kept, 1), block.from + k.index(1));
+      k.ifThen(isAny & isOther, [&] { weights.transform(panelOf(block.from), place(none), dot.vectors, none, allSteps); });
+      firstTurn = select(isOther, none, kept & k.index(1));
       auto threadOf = [&](Val part) { return part * args[PaThreads] / args[PaParts]; };
       isNext = compare(Cmp::Lt, block.to, k.index(g.blocks)) & compare(Cmp::Eq, threadOf(args[PaPart]), threadOf(args[PaPart] + k.index(1)));
     }
@@ -76,7 +75,7 @@ public:
           Val turn = firstTurn + (first - row.from) / k.index(choice.groupRows) * (block.to - block.from) + (index - block.from);
           Val next = index + k.index(1), more = compare(Cmp::Lt, next, block.to), others = compare(Cmp::Lt, first + k.index(choice.groupRows), row.to);
           u = place(turn);
-          ahead = {panelOf(select(more | compare(Cmp::Eq, others, k.constantInt(k.i1(), 0)), next, block.from)), place(turn + k.index(1)), more | others | isNext};
+          ahead = {panelOf(select(more, next, select(others, block.from, next))), place(turn + k.index(1)), more | others | isNext};
         }
         byFills(first, count, at, index, u, ahead, vectors, lanes);
       });
@@ -139,9 +138,7 @@ private:
       body(tile, {place.image, place.nominal, place.y, firstOf(tx, shape.outW)});
     });
   }
-  Val placeOf(Val pointer, const PlaneStrides &s, const Place &at) {
-    return k.offset(k.offset(k.offset(pointer, at.image * k.index(s.image)), at.y * k.index(s.row)), at.x * k.index(s.pixel));
-  }
+  Val inputAt(const Place &at) { return pixelAt(k, args[PaX], shape.x, at.image, at.y, at.x); }
 
   // ---- Activations -------------------------------------------------------------------------------------------------------
 
@@ -159,7 +156,7 @@ private:
     Type bytes = k.vec(g.elements, k.i8());
     bool isSigned = !dot.actUnsigned && !dot.excess;
     forRows(first, count, [&](Val tile, const Place &place) {
-      Val from = placeOf(args[PaX], shape.x, place), to = vOf(tile);
+      Val from = inputAt(place), to = vOf(tile);
       k.forLoop(0, g.vectors * g.elements, g.elements, [&](Val c) {
         Val at = k.offset(from, c);
         llvm::SmallVector<WinogradRow, 6> rows;
@@ -191,7 +188,7 @@ private:
     Type bytes = k.vec(g.elements, k.i8());
     k.forLoop(k.index(0), count, 1, [&](Val i) {
       Place place = placeOfRow(first + i);
-      Val from = placeOf(args[PaX], shape.x, place), firstTile = i * k.index(g.tilesX);
+      Val from = inputAt(place), firstTile = i * k.index(g.tilesX);
       k.forLoop(0, g.vectors * g.elements, g.elements, [&](Val c) {
         auto column = [&](Val pixel, int64_t more) {
           Val at = k.offset(k.offset(from, c), pixel * k.index(shape.x.pixel));
@@ -401,12 +398,7 @@ private:
   /// The tile whose sums are the `tile`th of M.
   void transformOutput(Val tile, const Place &place, const TilePointers &block, int64_t vectors, int64_t lanesOfLast) {
     Val m = k.offset(scratch(g.mAt), tile * k.index(g.mTile));
-    TilePointers to = block;
-    to.out = placeOf(block.out, shape.out, place);
-    to.outStride = shape.out.pixel;
-    if (epilogue.residual != Epilogue::Residual::None)
-      to.residual = placeOf(block.residual, shape.residual, place);
-    to.residualStride = shape.residual.pixel;
+    TilePointers to = tileAt(k, shape, epilogue, block, place.image, place.y, place.x);
     // Results end four together: of one vector and a row of four pixels, or of two pixels and all vectors.
     int64_t together = form.bytes() ? vectors : 1;
     for (int64_t v = 0; v < vectors; v += together)

@@ -58,6 +58,20 @@ WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const Winog
   return {m[0] - a + c, doubled(d) - b, k.shiftLeft(c, 2) - a, k.shiftLeft(d, 3) - b + m[5]};
 }
 
+Val pixelAt(KernelBuilder &k, Val pointer, const PlaneStrides &s, Val image, Val y, Val x) {
+  return k.offset(k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)), x * k.index(s.pixel));
+}
+
+TilePointers tileAt(KernelBuilder &k, const ConvShape &shape, const Epilogue &epilogue, const TilePointers &block, Val image, Val y, Val x) {
+  TilePointers at = block;
+  at.out = pixelAt(k, block.out, shape.out, image, y, x);
+  at.outStride = shape.out.pixel;
+  if (epilogue.residual != Epilogue::Residual::None)
+    at.residual = pixelAt(k, block.residual, shape.residual, image, y, x);
+  at.residualStride = shape.residual.pixel;
+  return at;
+}
+
 int64_t winogradFill(int64_t tiles, int64_t most) {
   if (tiles == 0)
     return 0;

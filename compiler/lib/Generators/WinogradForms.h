@@ -20,6 +20,11 @@ Val winogradLookup(KernelBuilder &k, Val table, Val taps);
 /// A of a row of sums.
 WinogradRow winogradSums(KernelBuilder &k, const WinogradForm &form, const WinogradRow &m);
 
+/// A pixel of a tensor.
+Val pixelAt(KernelBuilder &k, Val pointer, const PlaneStrides &s, Val image, Val y, Val x);
+/// What the end of a tile writes and reads beside sums, whose first result is that pixel.
+TilePointers tileAt(KernelBuilder &k, const ConvShape &shape, const Epilogue &epilogue, const TilePointers &block, Val image, Val y, Val x);
+
 /// How many tiles the last fill of a group computes for `tiles` that are left, where whole ones take `most`: there is code for few sizes.
 int64_t winogradFill(int64_t tiles, int64_t most);
 

@@ -245,15 +245,7 @@ private:
   // ---- Results -----------------------------------------------------------------------------------------------------------
 
   void endTile(Val m, const TilePointers &block, Val image, Val y, Val x, int64_t vectors, int64_t lanesOfLast) {
-    auto placeOf = [&](Val pointer, const PlaneStrides &s) {
-      return k.offset(k.offset(k.offset(pointer, image * k.index(s.image)), y * k.index(s.row)), x * k.index(s.pixel));
-    };
-    TilePointers at = block;
-    at.out = placeOf(block.out, shape.out);
-    at.outStride = shape.out.pixel;
-    if (epilogue.residual != Epilogue::Residual::None)
-      at.residual = placeOf(block.residual, shape.residual);
-    at.residualStride = shape.residual.pixel;
+    TilePointers at = tileAt(k, shape, epilogue, block, image, y, x);
     std::vector<Val> sums(2 * vectors);
     for (int64_t i = 0; i < vectors; ++i) {
       WinogradRow row;
